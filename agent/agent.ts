@@ -1,0 +1,350 @@
+/** Wires the stages together and leads them through start, reload and end. */
+
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { GAPS_PER_BATCH_MAX } from '../proto/limits.ts';
+import type { GatewayState } from '../proto/model.ts';
+import { NO_EPOCH } from '../proto/model.ts';
+import type { SqliteBuffer } from './buffer/buffer.ts';
+import { openBuffer } from './buffer/buffer.ts';
+import { bootId, ClockMonitor } from './clock.ts';
+import type { Environment } from './config-env.ts';
+import type { AgentConfig } from './config-values.ts';
+import { Devices } from './devices.ts';
+import { AgentError } from './errors.ts';
+import type { Forwarder } from './forwarder-contract.ts';
+import { installId, machineFingerprint } from './install.ts';
+import type { Log } from './log.ts';
+import { errorFields } from './log.ts';
+import type { ReaderType } from './readers/spec.ts';
+import type { Scheduler } from './scheduler.ts';
+import { BufferSink } from './sink.ts';
+import type { AgentSnapshot } from './snapshot.ts';
+import type { StatusServer } from './status.ts';
+import type { Clock, ReaderOutput, Sink } from './types.ts';
+
+export interface AgentDeps {
+  version: string;
+  readerTypes: Readonly<Record<string, ReaderType>>;
+  env: Environment;
+  clock: Clock;
+  scheduler: Scheduler;
+  /** In [0, 1). */
+  random: () => number;
+  log: Log;
+  /** Milliseconds since the process began. */
+  uptimeMs: () => number;
+}
+
+/** The buffer's file, in data_dir. */
+export const BUFFER_FILE = 'buffer.sqlite';
+/** Where the status page is, in data_dir, for when the port is chosen by the system. */
+export const STATUS_FILE = 'status.json';
+
+/**
+ * How long the start gives its all to the first reading. The forwarder and the status page, whose
+ * modules are large, come after that.
+ */
+const HEAD_START_MS = 300;
+const SECOND_MS = 1_000;
+const STATUS_RETRY_MS = 30_000;
+/** SIGTERM has five seconds for everything. */
+const FORWARDER_GRACE_MS = 1_800;
+const RELOAD_GRACE_MS = 1_000;
+const FLUSH_EVERY_MS = 50;
+
+/** A running agent. Contract: start() once, then reload() any number of times, stop() once. */
+export class Agent {
+  readonly #deps: AgentDeps;
+  readonly #startedMs: number;
+  readonly #buffer: SqliteBuffer;
+  readonly #clockMonitor: ClockMonitor;
+  readonly #installId: string;
+  readonly #devices: Devices;
+  #config: AgentConfig;
+  #forwarder: Forwarder | undefined;
+  #status: StatusServer | undefined;
+  #statusRetry: NodeJS.Timeout | undefined;
+  readonly #secondTimer: NodeJS.Timeout;
+  /** The disk refuses: since the last look commits failed and none was made. */
+  #diskRefuses = false;
+  #diskBefore = { commits: 0, errors: 0 };
+  #starting: Promise<void> = Promise.resolve();
+  #changing: Promise<void> = Promise.resolve();
+  #stopping = false;
+  readonly #firstReading = Promise.withResolvers<void>();
+  #hasReading = false;
+
+  /** Opens the buffer. Throws a coded error when that cannot be. */
+  constructor(config: AgentConfig, deps: AgentDeps) {
+    const { clock, log } = deps;
+    this.#config = config;
+    this.#deps = deps;
+    this.#startedMs = clock.wallMs();
+    makeFolder(config.dataDir);
+    this.#buffer = openBuffer({
+      path: join(config.dataDir, BUFFER_FILE),
+      ...config.buffer,
+      clock,
+      clockState: () => this.#clockMonitor.state(),
+      log,
+    });
+    const buffer = this.#buffer;
+    this.#clockMonitor = new ClockMonitor({
+      clock,
+      boot: bootId(),
+      load: () => buffer.meta('clock'),
+      save: (state) => buffer.setMeta('clock', state),
+    });
+    this.#secondTimer = setInterval(() => this.#everySecond(), SECOND_MS);
+    const meta = {
+      get: (key: string) => buffer.meta(key),
+      set: (key: string, value: string) => buffer.setMeta(key, value),
+    };
+    this.#installId = installId(meta, machineFingerprint(deps.env));
+    const sink = new BufferSink({
+      buffer,
+      clock,
+      clockState: () => this.#clockMonitor.state(),
+      filterOf: (device) => this.#devices.filterOf(device),
+    });
+    this.#devices = new Devices({ ...deps, sink: this.#announceFirst(sink) });
+  }
+
+  /** Starts the readers, then the rest. Resolves when the readers run. */
+  async start(): Promise<void> {
+    const { log, version } = this.#deps;
+    const { site, gateway, devices, dataDir } = this.#config;
+    log.info('fms-agent starts', {
+      version,
+      site,
+      gateway,
+      devices: devices.length,
+      data: dataDir,
+    });
+    if (devices.length === 0) log.warn('no devices are configured');
+    await this.#devices.apply(devices);
+    this.#starting = this.#startRest();
+  }
+
+  /** Resolves when everything runs that start() began. */
+  started(): Promise<void> {
+    return this.#starting;
+  }
+
+  snapshot(): AgentSnapshot {
+    const { clock, version } = this.#deps;
+    const { site, gateway, collector } = this.#config;
+    const { user, system } = process.cpuUsage();
+    const buffer = this.#buffer.stats();
+    return {
+      version,
+      site,
+      gateway,
+      installId: this.#installId,
+      collectorUrl: collector.url,
+      pid: process.pid,
+      nowMs: clock.wallMs(),
+      startedMs: this.#startedMs,
+      buffer,
+      epoch: this.#buffer.currentEpoch(),
+      gapsPending: buffer.gaps,
+      diskRefuses: this.#diskRefuses,
+      forwarder: this.#forwarder?.status(),
+      clock: this.#clockMonitor.state(),
+      readers: this.#devices.statuses(),
+      process: { rssBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 },
+    };
+  }
+
+  /** Takes over what changed; calls are served one after another. Never rejects. */
+  reload(config: AgentConfig): Promise<void> {
+    this.#changing = this.#changing
+      .then(() => this.#reload(config))
+      .catch((error: unknown) => {
+        this.#deps.log.error('the new configuration was not taken over whole', errorFields(error));
+      });
+    return this.#changing;
+  }
+
+  /** Ends within five seconds. What the readers had received is committed; the rest stays buffered. */
+  async stop(): Promise<void> {
+    const { log } = this.#deps;
+    log.info('fms-agent ends');
+    this.#stopping = true;
+    clearInterval(this.#secondTimer);
+    clearTimeout(this.#statusRetry);
+    await this.#flushWhile(this.#devices.stop());
+    await this.#starting;
+    await this.#changing;
+    await this.#forwarder?.close({ graceMs: FORWARDER_GRACE_MS, lastState: true });
+    await this.#status?.close();
+    rmSync(join(this.#config.dataDir, STATUS_FILE), { force: true });
+    const { readings } = this.#buffer.stats();
+    await this.#buffer.close();
+    log.info('fms-agent has ended', { readings_waiting: readings });
+  }
+
+  /** Readers that wait for their commit must not wait for the whole commit interval. */
+  async #flushWhile(work: Promise<unknown>): Promise<void> {
+    const flushing = setInterval(() => void this.#buffer.flush(), FLUSH_EVERY_MS);
+    try {
+      await this.#buffer.flush();
+      await work;
+      await this.#buffer.flush();
+    } finally {
+      clearInterval(flushing);
+    }
+  }
+
+  /** Commits the first reading at once, and says so: from then on the agent does its work. */
+  #announceFirst(sink: Sink): Sink {
+    return {
+      accept: async (device: string, output: ReaderOutput) => {
+        const accepted = sink.accept(device, output);
+        if (this.#hasReading || output.samples.length === 0) return accepted;
+        this.#hasReading = true;
+        await this.#buffer.flush();
+        await accepted;
+        const uptimeMs = Math.round(this.#deps.uptimeMs());
+        this.#deps.log.info('first reading in the buffer', { device, uptime_ms: uptimeMs });
+        this.#firstReading.resolve();
+      },
+    };
+  }
+
+  async #startRest(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, HEAD_START_MS);
+    await Promise.race([this.#firstReading.promise, promise]);
+    clearTimeout(timer);
+    if (this.#stopping) return;
+    await this.#startForwarder();
+    await this.#startStatus();
+  }
+
+  async #startForwarder(): Promise<void> {
+    const { startForwarder } = await import('./forwarder.ts');
+    if (this.#stopping) return;
+    const { clock, log, random } = this.#deps;
+    const { site, gateway, collector, forwarder, mqtt } = this.#config;
+    this.#forwarder = startForwarder({
+      identity: { site, gateway, installId: this.#installId },
+      collector,
+      settings: { ...forwarder, ...mqtt, holdMs: this.#config.clock.holdMs },
+      buffer: this.#buffer,
+      clock,
+      clockState: () => this.#clockMonitor.state(),
+      gatewayState: () => this.#gatewayState(),
+      log,
+      random,
+    });
+  }
+
+  /** Without its status page the agent goes on: readings matter more. It tries again. */
+  async #startStatus(): Promise<void> {
+    const { host, port, enabled } = this.#config.status;
+    if (!enabled) return;
+    const { startStatus } = await import('./status.ts');
+    if (this.#stopping) return;
+    try {
+      this.#status = await startStatus({ host, port, snapshot: () => this.snapshot() });
+      const address = { host, port: this.#status.port, pid: process.pid };
+      writeFileSync(join(this.#config.dataDir, STATUS_FILE), `${JSON.stringify(address)}\n`);
+      this.#deps.log.info('status page', { url: `http://${host}:${address.port}/status` });
+    } catch (error) {
+      if (this.#statusRetry === undefined) {
+        this.#deps.log.warn('no status page; the agent works without it', errorFields(error));
+      }
+      this.#statusRetry = setTimeout(() => void this.#startStatus(), STATUS_RETRY_MS);
+    }
+  }
+
+  #everySecond(): void {
+    this.#clockMonitor.state();
+    const { commitsTotal: commits, writeErrorsTotal: errors } = this.#buffer.stats();
+    if (commits > this.#diskBefore.commits) this.#diskRefuses = false;
+    else if (errors > this.#diskBefore.errors) this.#diskRefuses = true;
+    this.#diskBefore = { commits, errors };
+  }
+
+  #gatewayState(): GatewayState {
+    const { clock, version } = this.#deps;
+    const { site, gateway } = this.#config;
+    const stats = this.#buffer.stats();
+    const epoch = this.#buffer.currentEpoch();
+    const { unsynced, lastStepMs } = this.#clockMonitor.state();
+    return {
+      site,
+      gateway,
+      installId: this.#installId,
+      online: true,
+      cleanEnd: false,
+      version,
+      epoch: epoch?.epoch ?? NO_EPOCH,
+      lastSeq: epoch?.lastSeq ?? 0,
+      sentMs: Math.round(clock.wallMs()),
+      startedMs: Math.round(this.#startedMs),
+      bufferReadings: stats.readings,
+      bufferBytes: stats.bytes,
+      bufferSecondsUntilEviction: stats.secondsUntilEviction,
+      clockUnsynced: unsynced,
+      clockStepMs: lastStepMs,
+      readers: this.#devices.statuses().map(({ state }) => state),
+      gaps: this.#buffer.gaps(GAPS_PER_BATCH_MAX).map(({ id: _, ...gap }) => gap),
+    };
+  }
+
+  async #reload(next: AgentConfig): Promise<void> {
+    const { log } = this.#deps;
+    const before = this.#config;
+    await this.#starting;
+    if (this.#stopping) return;
+    const kept: AgentConfig = {
+      ...next,
+      site: before.site,
+      gateway: before.gateway,
+      dataDir: before.dataDir,
+      buffer: before.buffer,
+    };
+    for (const key of ['site', 'gateway', 'dataDir', 'buffer'] as const) {
+      if (!isSame(before[key], next[key])) {
+        log.warn('this change needs a restart of the agent', { section: key });
+      }
+    }
+    this.#config = kept;
+    const { started, stopped } = await this.#devices.apply(kept.devices);
+    const hasNewLink = !(['collector', 'forwarder', 'mqtt', 'clock'] as const).every((key) =>
+      isSame(before[key], kept[key]),
+    );
+    if (hasNewLink) {
+      await this.#forwarder?.close({ graceMs: RELOAD_GRACE_MS, lastState: false });
+      await this.#startForwarder();
+    }
+    if (!isSame(before.status, kept.status) || this.#status === undefined) {
+      clearTimeout(this.#statusRetry);
+      this.#statusRetry = undefined;
+      await this.#status?.close();
+      this.#status = undefined;
+      await this.#startStatus();
+    }
+    log.info('configuration taken over', {
+      devices_started: started,
+      devices_stopped: stopped,
+      forwarder_restarted: hasNewLink,
+    });
+  }
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o750 });
+  } catch (cause) {
+    const detail = cause instanceof Error ? cause.message : String(cause);
+    throw new AgentError('AGENT_DATA_DIR', `${path}: ${detail}`, { cause });
+  }
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

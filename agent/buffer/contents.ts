@@ -1,0 +1,157 @@
+/** What the file holds, as far as it is kept in memory: ends of the queue, counts, epochs, gaps, meta. */
+
+import type { Epoch } from '../../proto/model.ts';
+import { AgentError } from '../errors.ts';
+import type { DeclaredGap } from '../types.ts';
+import type { Statements } from './database.ts';
+import { BUFFER_FORMAT, DamagedError } from './database.ts';
+import type { KnownEpoch } from './epochs.ts';
+import { epochOfRow, epochWithoutRow } from './epochs.ts';
+import type { MetaRow, SizedHeadRow } from './rows.ts';
+import { chunkHeadOk, gapOfRow, gapRowCrc, isName, metaRowCrc, toHex } from './rows.ts';
+
+export interface Contents {
+  /** Oldest and newest row of the queue. */
+  first: SizedHeadRow | undefined;
+  last: SizedHeadRow | undefined;
+  /** Rows, and the readings and rejects in them. */
+  chunks: number;
+  readings: number;
+  /** Ids of deleted chunks are not given again while the process runs. */
+  nextId: number;
+  epochs: ReadonlyMap<Epoch, KnownEpoch>;
+  /** The epoch that was opened last. */
+  newest: Epoch | undefined;
+  gaps: readonly DeclaredGap[];
+  nextGapId: number;
+  meta: ReadonlyMap<string, { id: number; value: string }>;
+}
+
+export const META_FORMAT = 'format';
+/** `chunks readings`: rows missing between the ends of the queue, so that counting needs no scan. */
+export const META_HOLES = 'holes';
+export const NO_HOLES = '0 0';
+
+/** Reads the ends of the queue and the small tables: the time does not depend on the backlog. */
+export function loadContents(statements: Statements): Contents {
+  const meta = loadMeta(statements.meta.all());
+  const format = Number(meta.get(META_FORMAT)?.value ?? BUFFER_FORMAT);
+  if (format > BUFFER_FORMAT) {
+    throw new AgentError(
+      'AGENT_BUFFER_VERSION',
+      `format ${format}, this agent knows ${BUFFER_FORMAT}`,
+    );
+  }
+  const first = statements.firstHead.get();
+  const last = statements.lastHead.get();
+  for (const row of [first, last]) {
+    if (row !== undefined && !(Number.isSafeInteger(row.id) && row.id > 0)) {
+      throw new DamagedError('a chunk has an impossible id');
+    }
+  }
+  if (first !== undefined && last !== undefined && first.id > last.id) {
+    throw new DamagedError('chunks are out of order');
+  }
+  const gaps = statements.gaps
+    .all()
+    .filter((row) => isName(row.epoch) && gapRowCrc(row) === row.row_crc)
+    .map(gapOfRow);
+  const { epochs, newest } = loadEpochs(statements, last, gaps);
+  return {
+    first,
+    last,
+    ...countRows(statements, first, last, meta.get(META_HOLES)?.value),
+    nextId: (last?.id ?? 0) + 1,
+    epochs,
+    newest,
+    gaps,
+    nextGapId: Math.max(0, ...gaps.map((gap) => gap.id)) + 1,
+    meta,
+  };
+}
+
+function loadMeta(rows: readonly MetaRow[]): Contents['meta'] {
+  const meta = new Map<string, { id: number; value: string }>();
+  for (const row of rows) {
+    if (metaRowCrc(row) === row.row_crc) meta.set(row.key, { id: row.id, value: row.value });
+  }
+  return meta;
+}
+
+function countRows(
+  statements: Statements,
+  first: SizedHeadRow | undefined,
+  last: SizedHeadRow | undefined,
+  holes: string | undefined,
+): { chunks: number; readings: number } {
+  if (first === undefined || last === undefined) return { chunks: 0, readings: 0 };
+  if (!chunkHeadOk(first) || !chunkHeadOk(last)) return statements.totals.get()!;
+  const [holeChunks = 0, holeReadings = 0] = (holes ?? NO_HOLES).split(' ').map(Number);
+  const span = spanOf(first, last);
+  return { chunks: span.chunks - holeChunks, readings: span.readings - holeReadings };
+}
+
+/** Counts all rows and notes how many are missing between the ends. Walks the table: after damage. */
+export function writeHoles(statements: Statements): void {
+  const totals = statements.totals.get()!;
+  const first = statements.firstHead.get();
+  const last = statements.lastHead.get();
+  if (first === undefined || last === undefined) return;
+  const span = spanOf(first, last);
+  const rows = statements.meta.all();
+  const old = rows.find((row) => row.key === META_HOLES);
+  const id = old?.id ?? Math.max(0, ...rows.map((row) => row.id)) + 1;
+  const value = `${span.chunks - totals.chunks} ${span.readings - totals.readings}`;
+  const row = { id, key: META_HOLES, value };
+  statements.putMeta.run({ ...row, row_crc: metaRowCrc(row) });
+}
+
+/** Rows and readings between the ends of the queue if nothing between them was deleted. */
+export function spanOf(
+  first: SizedHeadRow,
+  last: SizedHeadRow,
+): { chunks: number; readings: number } {
+  return {
+    chunks: last.id - first.id + 1,
+    readings: last.readings_before + last.count - first.readings_before,
+  };
+}
+
+function loadEpochs(
+  statements: Statements,
+  last: SizedHeadRow | undefined,
+  gaps: readonly DeclaredGap[],
+): { epochs: Map<Epoch, KnownEpoch>; newest: Epoch | undefined } {
+  const epochs = new Map<Epoch, KnownEpoch>();
+  let newest: Epoch | undefined;
+  for (const row of statements.epochs.all()) {
+    const known = epochOfRow(row);
+    if (known === undefined) continue;
+    epochs.set(known.info.epoch, known);
+    newest = known.info.epoch;
+  }
+  // The row of the newest epoch is not written with every chunk: its last chunk says how far it got.
+  let end = last;
+  for (let i = 0; i < 64 && end !== undefined && !chunkHeadOk(end); i++) {
+    end = statements.headBefore.get(end.id);
+  }
+  if (end !== undefined && chunkHeadOk(end)) {
+    const epoch = toHex(end.epoch);
+    if (!epochs.has(epoch)) {
+      epochs.set(epoch, epochWithoutRow(epoch, '', 0));
+      newest = epoch;
+    }
+    raiseLastSeq(epochs, epoch, end.first_seq + end.count - 1);
+  }
+  for (const gap of gaps) {
+    if (!epochs.has(gap.epoch)) epochs.set(gap.epoch, epochWithoutRow(gap.epoch, '', 0));
+    raiseLastSeq(epochs, gap.epoch, gap.lastSeq);
+  }
+  return { epochs, newest };
+}
+
+function raiseLastSeq(epochs: Map<Epoch, KnownEpoch>, epoch: Epoch, lastSeq: number): void {
+  const known = epochs.get(epoch)!;
+  if (known.info.lastSeq >= lastSeq) return;
+  epochs.set(epoch, { ...known, info: { ...known.info, lastSeq } });
+}

@@ -1,0 +1,388 @@
+/**
+ * The queue of chunks in its SQLite file: opening, committing, reading, space. All methods are
+ * synchronous. A damaged file is salvaged inside and the operation repeated; what still comes out as an
+ * exception is a disk that fails or is full.
+ */
+
+import type { Epoch, Gap } from '../../proto/model.ts';
+import { AgentError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { DeclaredGap, EpochInfo, PendingChunk } from '../types.ts';
+import type { Cap } from './bounds.ts';
+import { walBytesFor } from './bounds.ts';
+import type { CommitResult } from './commit.ts';
+import { commitJob } from './commit.ts';
+import type { Contents } from './contents.ts';
+import { META_HOLES, NO_HOLES } from './contents.ts';
+import type { BufferFile } from './database.ts';
+import { isDamage, sqliteCode } from './database.ts';
+import { epochWithoutRow } from './epochs.ts';
+import type { SealedChunk } from './queue.ts';
+import type { ReadLimits } from './reader.ts';
+import { readChunks } from './reader.ts';
+import type { RecoveryOptions } from './recovery.ts';
+import { openSalvaged, openStoreFile } from './recovery.ts';
+import type { ChunkHeadRow, ChunkRow, SizedHeadRow } from './rows.ts';
+import { PAGE_BYTES } from './rows.ts';
+import { FileSpace } from './space.ts';
+import { FRAME_BYTES, WalMeter } from './wal.ts';
+
+export interface StoreOptions {
+  path: string;
+  maxBytes: number;
+  log: Log;
+}
+
+export interface CommitRequest {
+  chunks: readonly SealedChunk[];
+  gaps: readonly Gap[];
+  epoch: { epoch: Epoch; boot: string; wallMs: number };
+  cap: Cap;
+  expired: (head: SizedHeadRow) => boolean;
+  extraPages: number;
+  final: boolean;
+}
+
+/** Holes that are remembered as declared; beyond, one may be declared again. */
+const DECLARED_HOLES_MAX = 16_384;
+/** Free pages kept for the next readings rather than given back. */
+const FREE_PAGES_KEPT = 1024;
+/** Pages given back in one step, so that a step is short. */
+const VACUUM_STEP_PAGES = 256;
+
+export class ChunkStore {
+  readonly #recovery: RecoveryOptions;
+  readonly #walBytes: number;
+  #meter: WalMeter;
+  #space: FileSpace;
+  #bytesWrittenBefore = 0;
+  #syncsBefore = 0;
+  #file: BufferFile;
+  #contents: Contents;
+  /** As of the last commit: asking the file may fail. */
+  #pages: { all: number; free: number };
+  /** Delivered or given up, not yet deleted: id → readings. */
+  readonly #removed = new Map<number, number>();
+  #removedReadings = 0;
+  readonly #acknowledgedGaps = new Set<number>();
+  /** Gaps found while reading, for the next commit. */
+  #foundGaps: Gap[] = [];
+  readonly #metaChanges = new Map<string, string>();
+  /** Rows behind rows that vanished without a trace. */
+  readonly #declaredHoles = new Set<number>();
+  #lastRead: ChunkHeadRow | undefined;
+  #corruptChunks = 0;
+  #salvages: number;
+  #droppedGaps = 0;
+
+  /** Opens, repairs or creates the file. Throws AgentError when folder or disk do not allow it. */
+  constructor(options: StoreOptions) {
+    this.#walBytes = walBytesFor(options.maxBytes);
+    this.#recovery = { ...options, walBytes: this.#walBytes };
+    try {
+      const opened = openStoreFile(this.#recovery);
+      this.#file = opened.file;
+      this.#contents = opened.contents;
+      this.#salvages = opened.salvaged ? 1 : 0;
+    } catch (error) {
+      if (error instanceof AgentError) throw error;
+      const detail = error instanceof Error ? error.message : String(error);
+      throw new AgentError('AGENT_BUFFER_UNUSABLE', `${options.path}: ${detail}`, { cause: error });
+    }
+    this.#meter = new WalMeter(`${options.path}-wal`);
+    this.#space = new FileSpace(options.path);
+    this.#pages = pagesOf(this.#file);
+  }
+
+  get contents(): Contents {
+    return this.#contents;
+  }
+
+  get chunks(): number {
+    return this.#contents.chunks - this.#removed.size;
+  }
+
+  get readings(): number {
+    return this.#contents.readings - this.#removedReadings;
+  }
+
+  get corruptChunks(): number {
+    return this.#corruptChunks;
+  }
+
+  get salvages(): number {
+    return this.#salvages;
+  }
+
+  get droppedGaps(): number {
+    return this.#droppedGaps;
+  }
+
+  get bytesWritten(): number {
+    return this.#bytesWrittenBefore + this.#meter.bytesWritten + this.#space.bytesWritten;
+  }
+
+  get syncs(): number {
+    return this.#syncsBefore + this.#meter.syncs;
+  }
+
+  /** What the disk holds: pages, used or free, and WAL. */
+  get bytes(): number {
+    return this.#pages.all * PAGE_BYTES + this.#meter.fileBytes;
+  }
+
+  /** Pages that hold rows. */
+  get liveBytes(): number {
+    return (this.#pages.all - this.#pages.free) * PAGE_BYTES;
+  }
+
+  /** Bytes of the cap that the pages may use. */
+  pageBytesOf(cap: Cap): number {
+    return cap.bytes - Math.max(this.#walBytes, this.#meter.fileBytes);
+  }
+
+  /** Something waits for a commit besides readings. */
+  get dirty(): boolean {
+    if (this.#foundGaps.length > 0 || this.#acknowledgedGaps.size > 0) return true;
+    if (this.#metaChanges.size > 0) return true;
+    const newest = this.#contents.last?.id;
+    return this.#removed.size > 1 || (this.#removed.size === 1 && !this.#removed.has(newest ?? 0));
+  }
+
+  get removedCount(): number {
+    return this.#removed.size;
+  }
+
+  meta(key: string): string | undefined {
+    return this.#metaChanges.get(key) ?? this.#contents.meta.get(key)?.value;
+  }
+
+  /** Written with the next commit. */
+  setMeta(key: string, value: string): void {
+    if (this.meta(key) !== value) this.#metaChanges.set(key, value);
+  }
+
+  /** Allocates the WAL; after the first commit, which makes it. */
+  reserve(): void {
+    this.#meter.allocate(this.#walBytes);
+  }
+
+  /** One transaction with synchronous=FULL. Throws when the disk refuses; then nothing has changed. */
+  commit(request: CommitRequest): CommitResult {
+    const result = this.#repairing(() =>
+      commitJob(this.#file, this.#contents, {
+        ...request,
+        gaps: [...this.#foundGaps, ...request.gaps],
+        removed: this.#removed,
+        acknowledgedGaps: this.#acknowledgedGaps,
+        capPages: Math.floor(this.pageBytesOf(request.cap) / PAGE_BYTES),
+        capReason: request.cap.reason,
+        meta: this.#metaChanges,
+        allocate: (pages) => this.#space.allocate(pages),
+      }),
+    );
+    this.#contents = result.contents;
+    this.#pages = pagesOf(this.#file);
+    for (const id of result.deleted) this.#forget(id);
+    this.#acknowledgedGaps.clear();
+    this.#foundGaps = [];
+    this.#metaChanges.clear();
+    this.#droppedGaps += result.droppedGaps;
+    if (result.recount) this.#recount();
+    this.#meter.commit();
+    if (this.#meter.frames * FRAME_BYTES > this.#walBytes / 2) this.#tryCheckpoint();
+    return result;
+  }
+
+  /** Chunks behind afterId, checked. Damaged ones are removed and declared with the next commit. */
+  next(afterId: number, limits: ReadLimits): PendingChunk[] {
+    const result = this.#repairing(() =>
+      readChunks(
+        {
+          statements: this.#file.statements,
+          epochs: this.#contents.epochs,
+          removed: this.#removed,
+          previous: this.#lastRead?.id === afterId ? this.#lastRead : undefined,
+          holeKnown: (id) => this.#holesOnPurpose() || this.#declaredHoles.has(id),
+        },
+        afterId,
+        limits,
+      ),
+    );
+    for (const [id, readings] of result.bad) {
+      this.#remove(id, readings);
+      this.#corruptChunks++;
+    }
+    if (this.#declaredHoles.size >= DECLARED_HOLES_MAX) this.#declaredHoles.clear();
+    for (const id of result.holes) this.#declaredHoles.add(id);
+    if (result.holes.length > 0) this.#recount();
+    this.#foundGaps.push(...result.gaps);
+    if (result.last !== undefined) this.#lastRead = headOf(result.last);
+    this.#learnEpochs(result.chunks);
+    return result.chunks;
+  }
+
+  /** The bytes of the chunks that were in the file and are now to be deleted. */
+  acknowledge(ids: readonly number[]): number {
+    const sorted = [...ids].sort((a, b) => a - b);
+    let bytes = 0;
+    for (let i = 0; i < sorted.length; ) {
+      let end = i;
+      while (sorted[end + 1] === sorted[end]! + 1) end++;
+      const heads = this.#repairing(() =>
+        this.#file.statements.headsIn.all(sorted[i]!, sorted[end]!),
+      );
+      for (const head of heads) {
+        if (this.#removed.has(head.id)) continue;
+        this.#remove(head.id, head.count);
+        bytes += head.size;
+      }
+      i = end + 1;
+    }
+    return bytes;
+  }
+
+  gaps(max: number): DeclaredGap[] {
+    return this.#contents.gaps.filter((gap) => !this.#acknowledgedGaps.has(gap.id)).slice(0, max);
+  }
+
+  acknowledgeGaps(ids: readonly number[]): void {
+    const known = new Set(this.#contents.gaps.map((gap) => gap.id));
+    for (const id of ids) if (known.has(id)) this.#acknowledgedGaps.add(id);
+  }
+
+  epochInfo(epoch: Epoch): EpochInfo | undefined {
+    return this.#contents.epochs.get(epoch)?.info;
+  }
+
+  /** Undefined: not known. */
+  bootOf(epoch: Epoch): string | undefined {
+    return this.#contents.epochs.get(epoch)?.boot;
+  }
+
+  /** Gives free pages back to the file system, a step at a time. True while there is more to do. */
+  vacuumStep(capPages: number): boolean {
+    const { all, free } = this.#pages;
+    const idle = free > FREE_PAGES_KEPT && free > all / 4;
+    const over = all > capPages && free > 0;
+    if (!idle && !over) return false;
+    this.#repairing(() => this.#file.db.exec(`PRAGMA incremental_vacuum(${VACUUM_STEP_PAGES})`));
+    this.#pages = pagesOf(this.#file);
+    this.#meter.commit();
+    if (this.#meter.frames * FRAME_BYTES > this.#walBytes / 2) this.#tryCheckpoint();
+    return true;
+  }
+
+  close(): void {
+    try {
+      this.#tryCheckpoint();
+    } finally {
+      this.#meter.close();
+      this.#file.db.close();
+      this.#space.close();
+    }
+  }
+
+  #remove(id: number, readings: number): void {
+    if (this.#removed.has(id)) return;
+    this.#removed.set(id, readings);
+    this.#removedReadings += readings;
+  }
+
+  #forget(id: number): void {
+    this.#removedReadings -= this.#removed.get(id) ?? 0;
+    this.#removed.delete(id);
+  }
+
+  /** Rows between others were delivered first: a missing row means nothing. */
+  #holesOnPurpose(): boolean {
+    const holes = this.#contents.meta.get(META_HOLES)?.value ?? NO_HOLES;
+    // Fewer than none: rows were counted that have vanished.
+    return Number(holes.split(' ')[0]) > 0;
+  }
+
+  #recount(): void {
+    const totals = this.#repairing(() => this.#file.statements.totals.get()!);
+    this.#contents = { ...this.#contents, ...totals };
+  }
+
+  /** Chunks of an epoch whose row was lost say how far it got. */
+  #learnEpochs(chunks: readonly PendingChunk[]): void {
+    const last = chunks.at(-1);
+    if (last === undefined) return;
+    const known = this.#contents.epochs.get(last.epoch);
+    const lastSeq = last.frame.firstSeq + last.frame.count - 1;
+    if (known !== undefined && (known.id > 0 || known.info.lastSeq >= lastSeq)) return;
+    const epochs = new Map(this.#contents.epochs);
+    epochs.set(last.epoch, epochWithoutRow(last.epoch, last.boot, lastSeq));
+    this.#contents = { ...this.#contents, epochs };
+  }
+
+  #tryCheckpoint(): void {
+    try {
+      const [row] = this.#file.db.pragma('wal_checkpoint(PASSIVE)') as {
+        busy: number;
+        log: number;
+        checkpointed: number;
+      }[];
+      if (row !== undefined && row.busy === 0 && row.log === row.checkpointed) {
+        this.#meter.checkpoint();
+      }
+    } catch (error) {
+      // A full disk: the frames stay in the WAL, and the next commit tries again. Damage shows there too.
+      this.#recovery.log.debug('buffer: checkpoint failed', { code: sqliteCode(error) });
+    }
+  }
+
+  #repairing<T>(operation: () => T): T {
+    if (!this.#file.db.open) this.#recover(new Error('an earlier repair did not succeed'));
+    try {
+      return operation();
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.#recover(error);
+      return operation();
+    }
+  }
+
+  /** Replaces the file. When that throws (no room for the new one), the next operation tries again. */
+  #recover(cause: unknown): void {
+    const before = this.#contents;
+    if (this.#file.db.open) {
+      this.#bytesWrittenBefore += this.#meter.bytesWritten + this.#space.bytesWritten;
+      this.#syncsBefore += this.#meter.syncs;
+      this.#meter.close();
+      this.#file.db.close();
+      this.#space.close();
+    }
+    const known = { epochs: [...before.epochs.values()], gaps: before.gaps, first: before.first };
+    const opened = openSalvaged(this.#recovery, cause, [], known);
+    this.#salvages++;
+    this.#file = opened.file;
+    this.#meter = new WalMeter(`${this.#recovery.path}-wal`);
+    this.#space = new FileSpace(this.#recovery.path);
+    this.#pages = pagesOf(opened.file);
+    const loaded = opened.contents;
+    this.#contents = {
+      ...loaded,
+      nextId: Math.max(before.nextId, loaded.nextId),
+      nextGapId: Math.max(before.nextGapId, loaded.nextGapId),
+    };
+    for (const [key, { value }] of before.meta) {
+      if (key !== META_HOLES && !loaded.meta.has(key)) this.setMeta(key, value);
+    }
+    for (const id of [...this.#removed.keys()]) {
+      if (opened.file.statements.headsIn.get(id, id) === undefined) this.#forget(id);
+    }
+  }
+}
+
+function pagesOf({ statements }: BufferFile): { all: number; free: number } {
+  return { all: statements.pageCount.get()!, free: statements.freelistCount.get()! };
+}
+
+/** Without the bytes, which are not to be kept alive. */
+function headOf(row: ChunkHeadRow): ChunkHeadRow {
+  const { bytes: _, ...head } = row as ChunkRow;
+  return head;
+}

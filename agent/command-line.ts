@@ -1,0 +1,40 @@
+/** What every command needs: the configuration, the version, and how errors are told. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { configError, formatMistake, loadConfig } from './config.ts';
+import type { AgentConfig } from './config-values.ts';
+import { AgentError } from './errors.ts';
+import { readers } from './readers/registry.ts';
+
+export const DEFAULT_CONFIG = '/etc/fms-agent/agent.yaml';
+
+/** Exit codes: 0 as asked, 1 an error with its code, 2 mistakes in configuration or command line. */
+export const EXIT_ERROR = 1;
+export const EXIT_CONFIG = 2;
+
+export function version(): string {
+  const path = join(import.meta.dirname, '../package.json');
+  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
+}
+
+/** The configuration, or its mistakes on stderr and exit code 2. */
+export function load(path: string): AgentConfig | undefined {
+  const loaded = loadConfig({ path, env: process.env, readerTypes: readers });
+  if (loaded.ok) return loaded.config;
+  for (const mistake of loaded.mistakes) process.stderr.write(`${formatMistake(mistake)}\n`);
+  const error = configError(loaded.mistakes);
+  process.stderr.write(`${error.message}\n${error.hint}\n`);
+  process.exitCode = EXIT_CONFIG;
+  return undefined;
+}
+
+/** Tells an error and sets the exit code. */
+export function fail(error: unknown): void {
+  const isCoded = error instanceof AgentError;
+  const text = isCoded
+    ? `${error.message}\n${error.hint}`
+    : String((error as Error).stack ?? error);
+  process.stderr.write(`${text}\n`);
+  process.exitCode = EXIT_ERROR;
+}

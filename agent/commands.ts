@@ -1,0 +1,108 @@
+/** The commands of fms-agent. What only some of them need is loaded by them. */
+
+import { Command, Option } from 'commander';
+import { systemClock } from './clock.ts';
+import { DEFAULT_CONFIG, EXIT_CONFIG, EXIT_ERROR, fail, load, version } from './command-line.ts';
+import { AgentError } from './errors.ts';
+import { readers } from './readers/registry.ts';
+
+/** Parses the command line and runs the command. Sets the exit code; never rejects. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('fms-agent')
+    .description('Reads devices, buffers what they say, and delivers it to the collector.')
+    .version(version())
+    .option(
+      '-c, --config <file>',
+      `configuration (default: $FMS_AGENT_CONFIG or ${DEFAULT_CONFIG})`,
+    )
+    .showSuggestionAfterError()
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT_CONFIG));
+  const command = (name: string, description: string, parent = program): Command =>
+    parent.command(name).description(description).option('-c, --config <file>', 'configuration');
+  const given = (_: unknown, from: Command): string => {
+    const { config = process.env.FMS_AGENT_CONFIG ?? DEFAULT_CONFIG } = from.optsWithGlobals<{
+      config?: string;
+    }>();
+    return config;
+  };
+  command('run', 'run until stopped; SIGHUP reads the configuration again').action(
+    async (options, from) => {
+      const { run } = await import('./run.ts');
+      await run({ path: given(options, from), version: version(), load });
+    },
+  );
+  command('check', 'check the configuration, then read each device once').action(
+    async (options, from) => check(given(options, from)),
+  );
+  command('status', 'tell how the running agent is')
+    .option('--json', 'as JSON')
+    .action(async (options: { json?: boolean }, from) => {
+      await status(given(options, from), options.json === true);
+    });
+  program
+    .command('schema', { hidden: true })
+    .description('print the JSON Schema of the configuration (agent/config.schema.json)')
+    .action(async () => {
+      const { publishedSchema } = await import('./config-schema.ts');
+      print(`${JSON.stringify(publishedSchema(readers), undefined, 2)}\n`);
+    });
+  const buffer = program
+    .command('buffer')
+    .description('look into the buffer; the agent is stopped');
+  command('check', 'read every page and every chunk', buffer).action((options, from) =>
+    withBuffer(given(options, from), ({ runCheck }, dataDir) => runCheck(dataDir, print)),
+  );
+  command('repair', 'save what can be read into a new file', buffer).action((options, from) =>
+    withBuffer(given(options, from), ({ runRepair }, dataDir) => runRepair(dataDir, print)),
+  );
+  command('export', 'write all readings to standard output', buffer)
+    .addOption(new Option('--format <format>').choices(['jsonl', 'csv']).default('jsonl'))
+    .action((options: { format: 'jsonl' | 'csv' }, from) =>
+      withBuffer(given(options, from), ({ runExport }, dataDir) =>
+        runExport(dataDir, options.format, process.stdout, (text) => process.stderr.write(text)),
+      ),
+    );
+  // `buffer export | head` ends when head has enough.
+  process.stdout.on('error', () => process.exit(EXIT_ERROR));
+  try {
+    await program.parseAsync([...argv]);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+async function withBuffer(
+  path: string,
+  work: (commands: typeof import('./buffer-commands.ts'), dataDir: string) => Promise<void> | void,
+): Promise<void> {
+  const config = load(path);
+  if (config !== undefined) await work(await import('./buffer-commands.ts'), config.dataDir);
+}
+
+async function check(path: string): Promise<void> {
+  const config = load(path);
+  if (config === undefined) return;
+  const { checkDevices, isUsable, renderReports } = await import('./check.ts');
+  process.stdout.write(`${path} is right; reading ${config.devices.length} devices once\n`);
+  const deps = { clock: systemClock, env: process.env };
+  const reports = await checkDevices(config.devices, readers, deps);
+  process.stdout.write(renderReports(reports));
+  const failed = reports.filter((report) => !isUsable(report)).map(({ device }) => device);
+  if (failed.length > 0) fail(new AgentError('AGENT_CHECK_FAILED', failed.join(', ')));
+}
+
+async function status(path: string, asJson: boolean): Promise<void> {
+  const config = load(path);
+  if (config === undefined) return;
+  const { fetchStatus } = await import('./status-client.ts');
+  const answer = await fetchStatus(config);
+  if (asJson) process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
+  else {
+    const { renderStatus } = await import('./status-text.ts');
+    process.stdout.write(renderStatus(answer));
+  }
+}

@@ -1,0 +1,166 @@
+/** From the YAML block to what the modbus reader works with. */
+
+import type { ReaderSpec, SpecIssue } from '../spec.ts';
+
+export type FunctionCode = 1 | 2 | 3 | 4;
+export type ModbusType =
+  | 'bool'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'uint32'
+  | 'int64'
+  | 'uint64'
+  | 'float32'
+  | 'float64'
+  | 'string';
+
+export interface ModbusChannel {
+  name: string;
+  function: FunctionCode;
+  address: number;
+  /** Registers, or bits of functions 1 and 2. */
+  count: number;
+  type: ModbusType;
+  /** Of a register; undefined: any. */
+  bit: number | undefined;
+  swapBytes: boolean;
+  swapWords: boolean;
+  scale: number;
+  offset: number;
+}
+
+export interface ModbusOptions {
+  host: string;
+  port: number;
+  unit: number;
+  requestTimeoutMs: number;
+  maxRegisters: number;
+  maxBits: number;
+  /** In registers and in bits. */
+  maxGap: number;
+  maxGapBits: number;
+  channels: readonly ModbusChannel[];
+}
+
+/** The schema has checked the types; this only names them. */
+interface Yaml {
+  host: string;
+  port?: number;
+  unit?: number;
+  request_timeout_ms?: number;
+  max_registers?: number;
+  max_bits?: number;
+  max_gap?: number;
+}
+
+interface ChannelYaml {
+  function?: FunctionCode;
+  address: number;
+  type?: ModbusType;
+  bit?: number;
+  length?: number;
+  byte_order?: 'big' | 'little';
+  word_order?: 'big' | 'little';
+  scale?: number;
+  offset?: number;
+}
+
+const REGISTERS: Readonly<Record<Exclude<ModbusType, 'string'>, number>> = {
+  bool: 1,
+  int16: 1,
+  uint16: 1,
+  int32: 2,
+  uint32: 2,
+  float32: 2,
+  int64: 4,
+  uint64: 4,
+  float64: 4,
+};
+
+export function isBits(code: FunctionCode): boolean {
+  return code === 1 || code === 2;
+}
+
+export function readOptions(spec: ReaderSpec): ModbusOptions {
+  const yaml = spec.options as unknown as Yaml;
+  const maxGap = yaml.max_gap ?? 8;
+  return {
+    host: yaml.host,
+    port: yaml.port ?? 502,
+    unit: yaml.unit ?? 1,
+    requestTimeoutMs: Math.min(yaml.request_timeout_ms ?? spec.timeoutMs, spec.timeoutMs),
+    maxRegisters: yaml.max_registers ?? 125,
+    maxBits: yaml.max_bits ?? 2_000,
+    maxGap,
+    maxGapBits: maxGap * 16,
+    channels: Object.entries(spec.channels).map(([name, entry]) =>
+      readChannel(name, entry as unknown as ChannelYaml),
+    ),
+  };
+}
+
+function readChannel(name: string, yaml: ChannelYaml): ModbusChannel {
+  const { function: code = 3, address, length = 1 } = yaml;
+  const type = yaml.type ?? (isBits(code) ? 'bool' : 'uint16');
+  return {
+    name,
+    function: code,
+    address,
+    count: type === 'string' ? length : REGISTERS[type],
+    type,
+    bit: yaml.bit,
+    swapBytes: yaml.byte_order === 'little',
+    swapWords: yaml.word_order === 'little',
+    scale: yaml.scale ?? 1,
+    offset: yaml.offset ?? 0,
+  };
+}
+
+export function checkOptions(spec: ReaderSpec): SpecIssue[] {
+  const issues: SpecIssue[] = [];
+  const { maxRegisters } = readOptions(spec);
+  for (const [name, entry] of Object.entries(spec.channels)) {
+    const yaml = entry as unknown as ChannelYaml;
+    for (const { key, message } of checkChannel(yaml, readChannel(name, yaml), maxRegisters)) {
+      issues.push({ path: ['channels', name, key], message });
+    }
+  }
+  return issues;
+}
+
+interface ChannelIssue {
+  key: keyof ChannelYaml;
+  message: string;
+}
+
+function checkChannel(yaml: ChannelYaml, channel: ModbusChannel, max: number): ChannelIssue[] {
+  const issues: ChannelIssue[] = [];
+  const { type, count, address } = channel;
+  const isNumber = type !== 'bool' && type !== 'string';
+  const say = (key: keyof ChannelYaml, message: string): void => {
+    issues.push({ key, message });
+  };
+  if (isBits(channel.function) && type !== 'bool') {
+    say('type', `function ${channel.function} gives bits: the type must be bool`);
+  }
+  if (yaml.bit !== undefined && (type !== 'bool' || isBits(channel.function))) {
+    say('bit', 'is for type bool of functions 3 and 4');
+  }
+  if (type === 'string' && yaml.length === undefined) say('length', 'a string needs a length');
+  if (type !== 'string' && yaml.length !== undefined) say('length', 'is for type string');
+  if (yaml.scale === 0) say('scale', 'must not be 0');
+  if (!isNumber && yaml.scale !== undefined) say('scale', `is not for type ${type}`);
+  if (!isNumber && yaml.offset !== undefined) say('offset', `is not for type ${type}`);
+  if (yaml.word_order !== undefined && (!isNumber || count === 1)) {
+    say('word_order', `is for numbers of several registers, not for ${type}`);
+  }
+  if (isBits(channel.function) && yaml.byte_order !== undefined) {
+    say('byte_order', 'is not for functions 1 and 2');
+  }
+  if (address + count > 65_536) say('address', 'reaches beyond register 65535');
+  if (!isBits(channel.function) && count > max) {
+    say('type', `takes ${count} registers, more than max_registers`);
+  }
+  return issues;
+}
