@@ -1,0 +1,67 @@
+/** Every answer that is not a success has the form {error: {code, message, hint}}. */
+
+import type { CollectorErrorCode } from '../errors.ts';
+import { CollectorError, collectorErrors } from '../errors.ts';
+
+export interface ApiAnswer {
+  status: number;
+  body: { error: { code: string; message: string; hint: string } };
+  /** A defect: to be logged. */
+  unexpected: boolean;
+}
+
+const STATUS: Partial<Record<CollectorErrorCode, number>> = {
+  API_PARAMETER_INVALID: 400,
+  API_HOST_REFUSED: 421,
+  API_NOT_FOUND: 404,
+  API_NOT_LOCAL: 403,
+  API_CONTENT_TYPE: 415,
+  API_RELEASE_REFUSED: 409,
+  JOB_UNKNOWN: 404,
+  JOB_BUSY: 409,
+  API_BUSY: 503,
+  BACKUP_REFUSED: 409,
+  API_NOT_READY: 503,
+  STORE_UNAVAILABLE: 503,
+  STORE_BUSY: 503,
+  STORE_READ_ONLY: 503,
+  STORE_REFUSED: 503,
+  STORE_QUERY_REFUSED: 422,
+  COLLECTOR_UNREACHABLE: 503,
+  LOG_UNAVAILABLE: 503,
+  LOG_CLOSED: 503,
+  LOG_FULL: 503,
+};
+
+/** Details of defects stay in the collector's messages; callers get the code. */
+export function toAnswer(error: unknown): ApiAnswer {
+  if (error instanceof CollectorError) {
+    const status = STATUS[error.code];
+    if (status !== undefined) return answer(status, error.code, detailOf(error), false);
+  }
+  const { statusCode, validation, message } = error as {
+    statusCode?: number;
+    validation?: unknown;
+    message?: string;
+  };
+  if (validation !== undefined || (statusCode !== undefined && statusCode < 500))
+    return answer(statusCode ?? 400, 'API_PARAMETER_INVALID', message ?? '', false);
+  return answer(500, 'API_INTERNAL', collectorErrors.API_INTERNAL.cause, true);
+}
+
+function detailOf(error: CollectorError): string {
+  return error.message.slice(error.code.length + 2);
+}
+
+function answer(
+  status: number,
+  code: CollectorErrorCode,
+  message: string,
+  unexpected: boolean,
+): ApiAnswer {
+  return {
+    status,
+    unexpected,
+    body: { error: { code, message, hint: collectorErrors[code].hint } },
+  };
+}

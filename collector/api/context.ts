@@ -1,0 +1,79 @@
+/** What the routes are given. Nothing here is global. */
+
+import type { Backups } from '../backup/backups.ts';
+import type { ChannelConfig, SiteConfig } from '../config.ts';
+import type { Jobs } from '../jobs/jobs.ts';
+import type { ReportForm, ReportId } from '../jobs/report/files.ts';
+import type { Log } from '../log/log.ts';
+import type { Configuration } from '../profile.ts';
+import type { ConfigurationStatus } from '../profiles/live.ts';
+import type { Store } from '../store/store.ts';
+import type { WriterStatus } from '../store/writer.ts';
+import type { Clock, ReleaseValue } from '../types.ts';
+import type { LiveDevices } from './live/devices.ts';
+import type { LiveFleet } from './live/fleet.ts';
+import type { Peers } from './peers.ts';
+import type { Queries } from './queries.ts';
+import type { StreamHub } from './stream.ts';
+
+export interface ReadinessCheck {
+  name: string;
+  ready: boolean;
+  /** For people; '' when all is well. One that is ready with a reason soon may not be. */
+  reason: string;
+}
+
+export interface ApiContext {
+  clock: Clock;
+  version: string;
+  startedMs: number;
+  sites: ReadonlyMap<string, SiteConfig>;
+  /** How channels are shown, by name. */
+  channels: ReadonlyMap<string, ChannelConfig>;
+  /** Configured gateways. */
+  gateways: readonly { site: string; gateway: string }[];
+  devices: LiveDevices;
+  fleet: LiveFleet;
+  queries: Queries;
+  readiness: () => ReadinessCheck[];
+  /** What the processor judges by: device profiles and assignments. */
+  configuration: () => Configuration;
+  /** How its files are: mistakes that keep newer ones from holding. */
+  configurationStatus: () => ConfigurationStatus;
+  /** Prometheus text. */
+  metricsText: () => Promise<string>;
+  /** Undefined while the log is not open. */
+  live: () => { log: Pick<Log, 'read' | 'bounds'>; hub: StreamHub } | undefined;
+  /**
+   * Makes the decision to release a reading durable. Resolves with its place in the log; rejects with
+   * API_NOT_READY or as Log.append does.
+   */
+  release: (
+    gateway: { site: string; gateway: string },
+    value: ReleaseValue,
+  ) => Promise<{ partition: number; offset: number }>;
+  backups: Pick<Backups, 'begin' | 'copied'>;
+  /** Undefined while the store is not open, and in a process that does not run them. */
+  jobs: () => Jobs | undefined;
+  peers: Peers;
+  reports: ReportFiles;
+  /** What the deep check of the ledger asks; undefined while the store is not open. */
+  audit: () =>
+    | {
+        store: Pick<Store, 'query' | 'retentionMs'>;
+        writers: () => readonly Pick<WriterStatus, 'topic' | 'partition' | 'position'>[];
+      }
+    | undefined;
+}
+
+/** The files that the report jobs made; `isLocal`: only those of this process. */
+export interface ReportFiles {
+  /** Newest label first, then by site and kind. */
+  list(site: string | undefined, isLocal: boolean): Promise<ReportId[]>;
+  /** Undefined: there is none. */
+  read(
+    id: ReportId,
+    form: ReportForm,
+    isLocal: boolean,
+  ): Promise<{ text: string; madeMs: number } | undefined>;
+}

@@ -1,0 +1,130 @@
+/**
+ * What pages and lists ask for all the time, kept in memory: follows the log's readings and events, and
+ * fills in from the store what came before. Everything here can be lost and made again.
+ */
+
+import { CollectorError } from '../../errors.ts';
+import type { Log, LogRecord } from '../../log/log.ts';
+import { decodeDevice, decodeGateway, decodeLedger } from '../../processor/outputs.ts';
+import type { Store } from '../../store/store.ts';
+import type { Logger } from '../../types.ts';
+import { OutputKind } from '../../types.ts';
+import { StreamHub } from '../stream.ts';
+import { LiveDevices } from './devices.ts';
+import { fillFromStore } from './fill.ts';
+import { LiveFleet } from './fleet.ts';
+import { openReadings } from './records.ts';
+import { followTopic } from './tail.ts';
+
+export interface LiveLog {
+  log: Pick<Log, 'read' | 'waitFor' | 'bounds' | 'partitionCount'>;
+  hub: StreamHub;
+}
+
+export class LiveView {
+  readonly devices = new LiveDevices();
+  readonly fleet = new LiveFleet();
+  readonly #logger: Logger;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>[] = [];
+  #live: LiveLog | undefined;
+  #filled = false;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** Undefined before `follow`. */
+  get live(): LiveLog | undefined {
+    return this.#live;
+  }
+
+  /** What the store had at the start is here. */
+  get filled(): boolean {
+    return this.#filled;
+  }
+
+  /**
+   * Starts to follow. `unread`: records at the end of the partition, which ends at `next`, that the store may
+   * not have yet; they are read again, so that nothing falls between what the store has and what comes.
+   */
+  async follow(
+    log: LiveLog['log'],
+    unread: (topic: 'readings' | 'events', partition: number, next: number) => number,
+  ): Promise<void> {
+    const hub = new StreamHub(log.partitionCount);
+    for (let partition = 0; partition < log.partitionCount; partition++) {
+      for (const topic of ['readings', 'events'] as const) {
+        const { first, next } = await log.bounds(topic, partition);
+        const from = Math.max(first, next - unread(topic, partition, next));
+        if (topic === 'readings') hub.setPosition(partition, from);
+        const onRecord = topic === 'readings' ? this.#readingsInto(hub) : this.#onEvents;
+        this.#running.push(
+          followTopic({
+            log,
+            topic,
+            partition,
+            from,
+            onRecord,
+            onSkipped: (skippedFrom, to) => {
+              this.#logger.warn(
+                { topic, partition, from: skippedFrom, to },
+                'the live view was behind the trimmed end of the log: it lacks values until new ones come',
+              );
+              if (topic === 'readings') hub.skipped(partition, to);
+            },
+            onError: (error) =>
+              this.#logger.warn(
+                { topic, partition, error: String(error) },
+                'the live view cannot read the log; it tries again',
+              ),
+            signal: this.#stop.signal,
+          }),
+        );
+      }
+    }
+    this.#live = { log, hub };
+  }
+
+  /** Rejects when the store does not answer; may be called again. */
+  async fill(store: Pick<Store, 'query'>): Promise<void> {
+    await fillFromStore(store, this.devices, this.fleet, this.#stop.signal);
+    this.#filled = true;
+  }
+
+  /** Ends streams and tails; resolves when nothing of it runs. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    this.#live?.hub.close();
+    await Promise.all(this.#running);
+  }
+
+  #readingsInto(hub: StreamHub): (record: LogRecord) => void {
+    return (record) => {
+      const opened = openReadings(record);
+      if (opened === undefined) return;
+      this.devices.apply(opened);
+      hub.publish(opened);
+    };
+  }
+
+  readonly #onEvents = (record: LogRecord): void => {
+    try {
+      if (record.kind === OutputKind.GATEWAY) this.fleet.putGateway(decodeGateway(record.value));
+      else if (record.kind === OutputKind.LEDGER)
+        for (const entry of decodeLedger(record.value)) this.fleet.putLedger(entry);
+      else if (record.kind === OutputKind.DEVICE) {
+        const entry = decodeDevice(record.value);
+        this.devices.applyEntry(entry);
+        this.#live?.hub.publishDevice(entry);
+      }
+    } catch (error) {
+      // The writer meets the same record and stops on it with a code; a view only skips it.
+      const detail = error instanceof CollectorError ? error.message : String(error);
+      this.#logger.warn(
+        { offset: record.offset, error: detail },
+        'an event record is not readable',
+      );
+    }
+  };
+}

@@ -1,0 +1,100 @@
+/** The OpenAPI 3.1 document, made from the schemas that the routes validate with. */
+
+import type { RouteOptions } from 'fastify';
+import type { JsonSchema } from './schemas.ts';
+import { ERROR } from './schemas.ts';
+
+declare module 'fastify' {
+  interface FastifySchema {
+    /** One line for the OpenAPI document. */
+    summary?: string;
+    description?: string;
+    /** Media type of a success; JSON when left out. */
+    produces?: string;
+    /** Further media types of a success, as a file. */
+    alsoProduces?: readonly string[];
+  }
+}
+
+type ObjectSchema = {
+  required?: string[];
+  properties?: Record<string, JsonSchema>;
+};
+
+/** Routes without a summary (pages, vendor files) are no part of the API. */
+export function openApiDocument(routes: readonly RouteOptions[], version: string): JsonSchema {
+  const paths: Record<string, Record<string, JsonSchema>> = {};
+  for (const route of routes) {
+    if (route.schema?.summary === undefined) continue;
+    const path = route.url.replaceAll(/:(\w+)/g, '{$1}');
+    const operations = paths[path] ?? {};
+    paths[path] = operations;
+    for (const method of [route.method].flat()) {
+      if (method === 'HEAD') continue;
+      operations[method.toLowerCase()] = operationOf(route);
+    }
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'FMS collector',
+      version,
+      description:
+        'Times are UTC milliseconds since 1970-01-01. Lists answer {items, next}: pass `next` as `cursor` for the next page.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    paths,
+    components: { schemas: { Error: ERROR } },
+  };
+}
+
+function operationOf(route: RouteOptions): JsonSchema {
+  const schema = route.schema ?? {};
+  const responses: Record<string, JsonSchema> = {};
+  for (const [status, body] of Object.entries((schema.response ?? {}) as object)) {
+    const isSuccess = Number(status) < 400;
+    const content = { [schema.produces ?? 'application/json']: { schema: body } };
+    // A schema says nothing of a file: OpenAPI 3.1 leaves it out.
+    for (const type of isSuccess ? (schema.alsoProduces ?? []) : []) content[type] = { schema: {} };
+    responses[status] = { description: isSuccess ? 'Success' : 'Not ready', content };
+  }
+  responses.default = {
+    description: 'Not a success',
+    content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+  };
+  return {
+    summary: schema.summary,
+    ...(schema.description === undefined ? {} : { description: schema.description }),
+    operationId: operationId(route.url),
+    ...(schema.body === undefined
+      ? {}
+      : {
+          requestBody: { required: true, content: { 'application/json': { schema: schema.body } } },
+        }),
+    parameters: [
+      ...parameters('path', schema.params as ObjectSchema | undefined),
+      ...parameters('query', schema.querystring as ObjectSchema | undefined),
+    ],
+    responses,
+  };
+}
+
+function operationId(url: string): string {
+  return url
+    .replace('/api/v1', '')
+    .split(/[^A-Za-z0-9]+/)
+    .filter((word) => word !== '')
+    .map((word, i) => (i === 0 ? word : word[0]?.toUpperCase() + word.slice(1)))
+    .join('');
+}
+
+function parameters(place: 'path' | 'query', schema: ObjectSchema | undefined): JsonSchema[] {
+  return Object.entries(schema?.properties ?? {}).map(([name, { description, ...rest }]) => ({
+    name,
+    in: place,
+    required: place === 'path' || (schema?.required ?? []).includes(name),
+    ...(description === undefined ? {} : { description }),
+    schema: rest,
+  }));
+}

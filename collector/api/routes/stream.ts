@@ -1,0 +1,128 @@
+/** /api/v1/stream: readings as they come, as server-sent events. */
+
+import type { ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { CollectorError } from '../../errors.ts';
+import type { Log } from '../../log/log.ts';
+import type { ApiContext } from '../context.ts';
+import type { LiveRecord } from '../live/records.ts';
+import { openReadings } from '../live/records.ts';
+import { NAME, query } from '../schemas.ts';
+import { StreamHub } from '../stream.ts';
+
+/** How far back a caller that comes again is served from the log; more is what /readings is for. */
+const REPLAY_RECORDS_MAX = 2_000;
+const REPLAY_READ = { maxRecords: 32, maxBytes: 2 * 1024 * 1024 };
+const DRAIN_TIMEOUT_MS = 10_000;
+
+interface Query {
+  site?: string;
+  device?: string;
+  last_event_id?: string;
+}
+
+export function streamRoutes(app: FastifyInstance, context: ApiContext): void {
+  app.get<{ Querystring: Query }>(
+    '/api/v1/stream',
+    {
+      schema: {
+        summary: 'Readings and states of devices as they come, as server-sent events',
+        description:
+          'Events: `hello` {heartbeat_ms}; `readings` {site, gateway, device, received_ms, readings: [{channel, time_ms, value, quality, treatment, findings}]} (treatment and findings only where the rules did or said something; see /api/v1/readings); `device` {site, device, gateway, state, area, line, profile, last_ms, received_ms, updated_ms} when what is known of a device changed (its state by one gateway: online, late or silent; not sent again later: ask /api/v1/devices after a break); `lost` {reason: slow | trimmed | too_old, events} when something was left out. Comments are heartbeats. With Last-Event-ID the readings since are sent first, as far as the log has them; one may come twice.',
+        produces: 'text/event-stream',
+        querystring: query({
+          site: NAME,
+          device: NAME,
+          last_event_id: {
+            type: 'string',
+            maxLength: 4_096,
+            description: 'In place of the header Last-Event-ID.',
+          },
+        }),
+        response: { 200: { type: 'string' } },
+      },
+    },
+    async (request, reply) => {
+      const live = context.live();
+      if (live === undefined) throw new CollectorError('API_NOT_READY', 'the log is not open yet');
+      const { log, hub } = live;
+      if (hub.isFull) throw new CollectorError('API_BUSY', 'too many streams are open');
+      const { site, device, last_event_id } = request.query;
+      const lastId = String(request.headers['last-event-id'] ?? last_event_id ?? '');
+      const replay = lastId === '' ? undefined : await planReplay(log, hub, lastId);
+      reply.hijack();
+      const raw = reply.raw;
+      for (const [name, value] of Object.entries(reply.getHeaders()))
+        if (value !== undefined) raw.setHeader(name, value);
+      raw.writeHead(200, {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+      });
+      raw.socket?.setNoDelay(true);
+      if (replay === 'too_old') raw.write(StreamHub.lostText('too_old'));
+      const records =
+        replay === undefined || replay === 'too_old'
+          ? undefined
+          : { records: recordsBetween(log, replay.from, replay.to), drained: () => drained(raw) };
+      const handle = hub.attach(raw, { site, device }, records);
+      raw.on('close', () => handle.close());
+      raw.on('error', () => handle.close());
+    },
+  );
+}
+
+/** Undefined: nothing was missed. */
+async function planReplay(
+  log: Pick<Log, 'bounds'>,
+  hub: StreamHub,
+  lastId: string,
+): Promise<{ from: number[]; to: number[] } | 'too_old' | undefined> {
+  const from = hub.positionsOf(lastId);
+  if (from === undefined) return 'too_old';
+  const firsts = await Promise.all(from.map((_, p) => log.bounds('readings', p)));
+  // Read after the last await: attach() follows in the same turn, so nothing falls in between.
+  const to = hub.positions;
+  let missed = 0;
+  for (const [p, next] of to.entries()) {
+    const asked = from[p] ?? 0;
+    if (asked > next || asked < (firsts[p]?.first ?? 0)) return 'too_old';
+    missed += next - asked;
+  }
+  if (missed > REPLAY_RECORDS_MAX) return 'too_old';
+  return missed === 0 ? undefined : { from, to };
+}
+
+async function* recordsBetween(
+  log: Pick<Log, 'read'>,
+  from: readonly number[],
+  to: readonly number[],
+): AsyncGenerator<LiveRecord> {
+  for (const [partition, end] of to.entries()) {
+    let next = from[partition] ?? end;
+    while (next < end) {
+      const records = await log.read('readings', partition, next, REPLAY_READ);
+      if (records.length === 0) break;
+      for (const record of records) {
+        next = record.offset + 1;
+        const opened = record.offset < end ? openReadings(record) : undefined;
+        if (opened) yield opened;
+      }
+    }
+  }
+}
+
+/** Also resolves after a while, or when the caller is gone: the hub's own bound takes over then. */
+async function drained(raw: ServerResponse): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(done, DRAIN_TIMEOUT_MS);
+    function done(): void {
+      clearTimeout(timer);
+      raw.off('drain', done);
+      raw.off('close', done);
+      resolve();
+    }
+    raw.on('drain', done);
+    raw.on('close', done);
+  });
+}

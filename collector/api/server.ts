@@ -1,0 +1,155 @@
+/** The HTTP server: routes, one form for errors, security headers, bounds. No authentication. */
+
+import { isIP } from 'node:net';
+import type { FastifyInstance, FastifyReply, RouteOptions } from 'fastify';
+import { fastify } from 'fastify';
+import { CollectorError } from '../errors.ts';
+import { toAnswer } from './api_error.ts';
+import type { ApiContext } from './context.ts';
+import { openApiDocument } from './openapi.ts';
+import { pageRoutes } from './pages.ts';
+import { backupRoutes } from './routes/backup.ts';
+import { deviceRoutes } from './routes/devices.ts';
+import { eventRoutes } from './routes/events.ts';
+import { gatewayRoutes } from './routes/gateways.ts';
+import { healthRoutes } from './routes/health.ts';
+import { jobRoutes } from './routes/jobs.ts';
+import { ledgerRoutes } from './routes/ledger.ts';
+import { ledgerDeepRoutes } from './routes/ledger_deep.ts';
+import { overviewRoutes } from './routes/overview.ts';
+import { profileRoutes } from './routes/profiles.ts';
+import { qualityRoutes } from './routes/quality.ts';
+import { quarantineRoutes } from './routes/quarantine.ts';
+import { readingRoutes } from './routes/readings.ts';
+import { reportRoutes } from './routes/reports.ts';
+import { schemaRoutes } from './routes/schema.ts';
+import { statisticsRoutes } from './routes/statistics.ts';
+import { streamRoutes } from './routes/stream.ts';
+import { query } from './schemas.ts';
+
+export interface ApiServerOptions {
+  /** Names that a Host header may carry beside IP addresses and localhost. */
+  allowedHosts: readonly string[];
+  /** False: no pages and no API, only /healthz, /readyz and /metrics. */
+  serves?: boolean;
+  /** Defects of the API are told here, once each. */
+  onDefect: (error: unknown, path: string) => void;
+}
+
+const CONNECTIONS_MAX = 1_000;
+
+const HEADERS: Record<string, string> = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+};
+
+/** Not listening yet. */
+export async function createApi(
+  context: ApiContext,
+  options: ApiServerOptions,
+): Promise<FastifyInstance> {
+  const app = fastify({
+    logger: false,
+    bodyLimit: 16 * 1024,
+    requestTimeout: 15_000,
+    keepAliveTimeout: 20_000,
+    // Streams stay open for ever: close() must not wait for them.
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 256 },
+    // Addresses that cannot be decoded never reach a route.
+    frameworkErrors: (error, _request, reply) => {
+      const { status, body } = toAnswer(error);
+      void sendError(reply.headers(HEADERS) as unknown as FastifyReply, status, body);
+    },
+    clientErrorHandler: (_error, socket) => {
+      const { body } = toAnswer(new CollectorError('API_PARAMETER_INVALID', 'not HTTP'));
+      const text = JSON.stringify(body);
+      if (!socket.writable) socket.destroy();
+      else
+        socket.end(
+          `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\nconnection: close\r\n\r\n${text}`,
+        );
+    },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: true } },
+  });
+  app.server.maxConnections = CONNECTIONS_MAX;
+  // The response schemas describe; that they are true is for the tests. Serialising by them would
+  // drop what they forget.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+
+  const routes: RouteOptions[] = [];
+  app.addHook('onRoute', (route) => {
+    routes.push(route);
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(HEADERS);
+    if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
+    if (!isAllowedHost(request.hostname, options.allowedHosts))
+      throw new CollectorError('API_HOST_REFUSED', `not known here as ${request.hostname}`);
+  });
+  app.setErrorHandler((error, request, reply) => {
+    const { status, body, unexpected } = toAnswer(error);
+    if (unexpected) options.onDefect(error, request.url);
+    return sendError(reply, status, body);
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const detail = `no ${request.method} ${request.url.split('?')[0]}`;
+    const { status, body } = toAnswer(new CollectorError('API_NOT_FOUND', detail));
+    return sendError(reply, status, body);
+  });
+
+  healthRoutes(app, context);
+  if (options.serves === false) return app;
+  overviewRoutes(app, context);
+  gatewayRoutes(app, context);
+  deviceRoutes(app, context);
+  readingRoutes(app, context);
+  qualityRoutes(app, context);
+  quarantineRoutes(app, context);
+  eventRoutes(app, context);
+  profileRoutes(app, context);
+  ledgerRoutes(app, context);
+  ledgerDeepRoutes(app, context);
+  streamRoutes(app, context);
+  jobRoutes(app, context);
+  statisticsRoutes(app, context);
+  reportRoutes(app, context);
+  backupRoutes(app, context);
+  schemaRoutes(app);
+  app.get(
+    '/api/v1/openapi.json',
+    {
+      schema: {
+        summary: 'This document',
+        querystring: query({}),
+        response: { 200: { type: 'object' } },
+      },
+    },
+    async () => openApiDocument(routes, context.version),
+  );
+  await pageRoutes(app);
+  return app;
+}
+
+function sendError(reply: FastifyReply, status: number, body: object): FastifyReply {
+  if (status === 503) reply.header('retry-after', '1');
+  return reply.code(status).type('application/json; charset=utf-8').send(body);
+}
+
+/**
+ * Names are refused unless configured: a page elsewhere could otherwise point a name of its own at this
+ * address and read what only this machine may see (DNS rebinding).
+ */
+export function isAllowedHost(hostname: string, allowed: readonly string[]): boolean {
+  const name = hostname.toLowerCase().replace(/^\[(.*)\]$/, '$1');
+  // Without a Host (HTTP/1.0) it is no browser that asks.
+  if (name === '' || isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost'))
+    return true;
+  return allowed.some((host) => host.toLowerCase() === name);
+}

@@ -1,0 +1,60 @@
+/** Who may connect, and what a gateway may publish. Decisions only; broker.ts carries them out. */
+
+import type { GatewayId } from '../../proto/topics.ts';
+import { gatewayKey } from '../../proto/topics.ts';
+import { Identity } from './connections.ts';
+import type { BrokerRefusal } from './metrics.ts';
+
+const WILL_BYTES_MAX = 64 * 1024;
+const INSTALL_ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+export interface Refusal {
+  reason: BrokerRefusal;
+  /** Of MQTT 3.1.1's CONNACK: 2 identifier, 3 server unavailable, 4 credentials, 5 not authorized. */
+  returnCode: 2 | 3 | 4 | 5;
+}
+
+export interface ConnectAttempt {
+  clientId: string;
+  username: string;
+  password: string;
+  will: { topic: string; payload: Uint8Array | string } | undefined;
+}
+
+/**
+ * Identity is the token's gateway. The client id only says which install of it is speaking, and the
+ * will may only be the gateway's own state.
+ */
+export function identify(
+  attempt: ConnectAttempt,
+  authenticate: (username: string, password: string) => GatewayId | undefined,
+): Identity | Refusal {
+  const gateway = authenticate(attempt.username, attempt.password);
+  if (gateway === undefined) return { reason: 'credentials', returnCode: 4 };
+  const prefix = `${gatewayKey(gateway)}/`;
+  const installId = attempt.clientId.slice(prefix.length);
+  if (!attempt.clientId.startsWith(prefix) || !INSTALL_ID.test(installId))
+    return { reason: 'client_id', returnCode: 2 };
+  const identity = new Identity(gateway, installId);
+  const { will } = attempt;
+  if (
+    will !== undefined &&
+    (will.topic !== identity.stateTopic || will.payload.length > WILL_BYTES_MAX)
+  )
+    return { reason: 'will', returnCode: 5 };
+  return identity;
+}
+
+export type PublishTarget = 'batch' | 'state' | 'reply';
+
+/** Where a publish goes, or why it may not. */
+export function targetOf(
+  identity: Identity,
+  packet: { topic: string; qos: number },
+): PublishTarget | { reason: BrokerRefusal } {
+  if (packet.qos > 1) return { reason: 'publish_qos' };
+  if (packet.topic === identity.batchTopic) return 'batch';
+  if (packet.topic === identity.stateTopic) return 'state';
+  if (packet.topic === identity.replyTopic) return 'reply';
+  return { reason: 'publish_topic' };
+}

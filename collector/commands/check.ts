@@ -1,0 +1,138 @@
+/** `fms-collector check`: the whole configuration, and what it means. */
+
+import { accessSync, constants, existsSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { dirname } from 'node:path';
+import type { CollectorConfig } from '../config.ts';
+import { ConfigInvalid, loadConfig } from '../config.ts';
+import { CollectorError } from '../errors.ts';
+import type { Configuration } from '../profile.ts';
+import { loadConfiguration, ProfilesInvalid, profilesSource } from '../profiles/load.ts';
+import { checkData } from './check_data.ts';
+
+export interface Output {
+  log(line: string): void;
+  error(line: string): void;
+}
+
+/** Prints and returns the exit code: 0, 1 when data_dir holds what cannot be opened, 2 for mistakes. */
+export function check(
+  file: string,
+  env: Record<string, string | undefined>,
+  output: Output,
+): number {
+  const config = configOrMistakes(file, env, output);
+  if (config === undefined) return 2;
+  const configuration = configurationOrMistakes(config, output);
+  if (configuration === undefined) return 2;
+  const unwritable = unwritableFolder(config.dataDir);
+  if (unwritable !== undefined) {
+    output.error(`${config.file}: data_dir ${config.dataDir}: cannot write in ${unwritable}`);
+    return 2;
+  }
+  const { http, log, store, components } = config;
+  const data = checkData(config);
+  for (const error of data.errors) output.error(`${error.message}\n${error.hint}`);
+  if (data.errors.length > 0) return 1;
+  output.log(`${config.file}: no mistakes`);
+  output.log(`  data     ${config.dataDir}`);
+  for (const line of data.lines) output.log(`           ${line}`);
+  output.log(`  runs     ${[...components].join(', ')}`);
+  output.log(`  MQTT     ${mqttLine(config)}`);
+  output.log(`  pages    http://${http.host}:${http.port}`);
+  const logAt = log.kafka === undefined ? '' : `, Kafka at ${log.kafka.brokers.join(', ')}`;
+  output.log(`  log      at most ${log.maxBytes} bytes, ${log.partitions} partition(s)${logAt}`);
+  const storeAt = store.clickhouse === undefined ? '' : `, ClickHouse at ${store.clickhouse.url}`;
+  output.log(`  store    keeps ${store.retentionDays} days${storeAt}`);
+  output.log(`  profiles ${profilesLine(config, configuration)}`);
+  output.log(`  gateways ${config.gateways.length}, sites ${config.sites.size}`);
+  for (const warning of [...warningsOf(config), ...data.warnings])
+    output.log(`  warning: ${warning}`);
+  return 0;
+}
+
+/** Undefined: the mistakes were printed. */
+export function configOrMistakes(
+  file: string,
+  env: Record<string, string | undefined>,
+  output: Output,
+): CollectorConfig | undefined {
+  try {
+    return loadConfig(file, env);
+  } catch (error) {
+    if (!(error instanceof CollectorError)) throw error;
+    if (error instanceof ConfigInvalid) for (const mistake of error.mistakes) output.error(mistake);
+    const summary =
+      error instanceof ConfigInvalid ? `${error.mistakes.length} mistake(s)` : error.message;
+    output.error(`${summary}\n${error.code}: ${error.hint}`);
+    return undefined;
+  }
+}
+
+/** Device profiles and assignments. Undefined: the mistakes were printed. */
+function configurationOrMistakes(
+  config: CollectorConfig,
+  output: Output,
+): Configuration | undefined {
+  try {
+    return loadConfiguration(profilesSource(config));
+  } catch (error) {
+    if (!(error instanceof ProfilesInvalid)) throw error;
+    for (const mistake of error.mistakes) output.error(mistake);
+    output.error(`${error.mistakes.length} mistake(s)\n${error.code}: ${error.hint}`);
+    return undefined;
+  }
+}
+
+function mqttLine({ mqtt, components }: CollectorConfig): string {
+  if (!components.has('intake')) return 'not here';
+  return mqtt.outside === undefined ? `${mqtt.host}:${mqtt.port}` : `from ${mqtt.outside.url}`;
+}
+
+function profilesLine(config: CollectorConfig, { profiles, assignments }: Configuration): string {
+  const names = Object.keys(profiles);
+  const shown = names.length > 8 ? [...names.slice(0, 8), '…'] : names;
+  const where = config.profilesDir ?? 'built in';
+  return `${names.length} (${shown.join(', ')}; ${where}), ${assignments.length} assignment(s)`;
+}
+
+/** What is allowed, and worth a second thought. */
+export function warningsOf(config: CollectorConfig): string[] {
+  const warnings: string[] = [];
+  const { components, log, mqtt, store } = config;
+  const takesIn = components.has('intake');
+  if (mqtt.outside !== undefined && !takesIn)
+    warnings.push('mqtt.outside does not count: this process has no component intake.');
+  if (log.kafka !== undefined && store.clickhouse === undefined && components.has('write'))
+    warnings.push(
+      'log.kafka without store.clickhouse: only one process may have write and serve, and its data_dir holds the store.',
+    );
+  if (!isLoopback(config.http.host))
+    warnings.push(
+      `http.host is ${config.http.host}: pages and API have no authentication, and everybody who reaches the port can read everything. Use 127.0.0.1 behind a proxy that asks who comes.`,
+    );
+  if (takesIn && mqtt.outside === undefined && !isLoopback(mqtt.host))
+    warnings.push(
+      `mqtt.host is ${mqtt.host}: tokens and readings cross the network unencrypted. Use a private network or a tunnel.`,
+    );
+  if (takesIn && mqtt.outside === undefined && config.gateways.length === 0)
+    warnings.push('no gateway is configured: nobody may connect.');
+  return warnings;
+}
+
+export function isLoopback(host: string): boolean {
+  if (isIP(host) === 0) return host === 'localhost';
+  return host === '::1' || host.startsWith('127.');
+}
+
+/** The folder, or its nearest parent that exists, if it must not be written. */
+function unwritableFolder(folder: string): string | undefined {
+  let nearest = folder;
+  while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
+  try {
+    accessSync(nearest, constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch {
+    return nearest;
+  }
+}

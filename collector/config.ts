@@ -1,0 +1,509 @@
+/**
+ * collector.yaml. Read whole and checked whole before anything connects: every mistake is said at once,
+ * with its line. Environment variables override single values: FMS_COLLECTOR_ + the path of the key in
+ * capitals, joined by __ (mqtt.max_connections → FMS_COLLECTOR_MQTT__MAX_CONNECTIONS). Of the lists only
+ * `components` has one, with commas; maps have none.
+ */
+
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { isTopicName } from '../proto/topics.ts';
+import schema from './config.schema.json' with { type: 'json' };
+import { CollectorError } from './errors.ts';
+import type { Path } from './yaml_file.ts';
+import { checkSchema, readYaml } from './yaml_file.ts';
+
+export const CONFIG_FILE_DEFAULT = '/etc/fms-collector/collector.yaml';
+const ENV_PREFIX = 'FMS_COLLECTOR_';
+/** Read by main.ts, not overrides of the file. */
+const ENV_OTHER = new Set(['FMS_COLLECTOR_CONFIG', 'FMS_COLLECTOR_URL']);
+
+export interface SiteConfig {
+  /** IANA name. */
+  timeZone: string;
+  /** Local `HH:MM` at which the site's day starts. */
+  dayStart: string;
+}
+
+/** How a channel is shown. Values are stored as they come. */
+export interface ChannelConfig {
+  unit: string;
+  /** Undefined: as the gateway sends them. */
+  decimals: number | undefined;
+  /** Undefined: as the gateway says. */
+  kind: 'number' | 'boolean' | undefined;
+  /** The value that needs a person; booleans as 0 and 1. */
+  attentionWhen: number | undefined;
+}
+
+export interface GatewayConfig {
+  site: string;
+  gateway: string;
+  /** 32 bytes. */
+  tokenSha256: Buffer;
+}
+
+export const COMPONENTS = ['intake', 'process', 'write', 'serve'] as const;
+export type Component = (typeof COMPONENTS)[number];
+
+/** PEM texts. */
+export interface TlsConfig {
+  ca: string | undefined;
+  cert: string | undefined;
+  key: string | undefined;
+}
+
+export interface OutsideBrokerConfig {
+  url: string;
+  username: string | undefined;
+  password: string | undefined;
+  clientId: string | undefined;
+  shareGroup: string | undefined;
+  tls: TlsConfig | undefined;
+}
+
+export interface KafkaConfig {
+  brokers: string[];
+  topicPrefix: string;
+  replication: number;
+  minInsync: number;
+  tls: TlsConfig | undefined;
+  sasl:
+    | { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string }
+    | undefined;
+}
+
+export interface ClickHouseConfig {
+  url: string;
+  database: string;
+  username: string;
+  password: string;
+  tls: TlsConfig | undefined;
+}
+
+export interface CollectorConfig {
+  /** Absolute. */
+  file: string;
+  /** Absolute. */
+  dataDir: string;
+  /** Absolute. Undefined: the built-in profile. */
+  profilesDir: string | undefined;
+  components: ReadonlySet<Component>;
+  mqtt: {
+    host: string;
+    port: number;
+    maxConnections: number;
+    /** Subscribes there instead of listening. */
+    outside: OutsideBrokerConfig | undefined;
+  };
+  http: { host: string; port: number; allowedHosts: string[] };
+  log: {
+    partitions: number;
+    maxBytes: number;
+    retentionBytes: number;
+    retentionHours: number;
+    /** Undefined: a file in data_dir. */
+    kafka: KafkaConfig | undefined;
+  };
+  store: {
+    retentionDays: number;
+    maxBytes: number;
+    minFreeBytes: number;
+    /** Undefined: a folder in data_dir. */
+    clickhouse: ClickHouseConfig | undefined;
+  };
+  logging: { level: string };
+  sites: Map<string, SiteConfig>;
+  channels: Map<string, ChannelConfig>;
+  gateways: GatewayConfig[];
+}
+
+/** The file's own shape, after the schema has passed. */
+interface FileContent {
+  data_dir: string;
+  profiles_dir?: string;
+  components: Component[];
+  mqtt: { host: string; port: number; max_connections: number; outside?: OutsideContent };
+  http: { host: string; port: number; allowed_hosts: string[] };
+  log: {
+    partitions: number;
+    max_bytes: number;
+    retention_bytes: number;
+    retention_hours: number;
+    kafka?: KafkaContent;
+  };
+  store: {
+    retention_days: number;
+    max_bytes: number;
+    min_free_bytes: number;
+    clickhouse?: ClickHouseContent;
+  };
+  logging: { level: string };
+  sites: Record<string, { time_zone: string; day_start: string }>;
+  channels: Record<string, ChannelContent>;
+  gateways: GatewayContent[];
+}
+
+interface TlsContent {
+  ca_file?: string;
+  cert_file?: string;
+  key_file?: string;
+}
+
+interface OutsideContent {
+  url: string;
+  username?: string;
+  password_file?: string;
+  client_id?: string;
+  share_group?: string;
+  tls?: TlsContent;
+}
+
+interface KafkaContent {
+  brokers: string[];
+  topic_prefix: string;
+  replication: number;
+  min_insync: number;
+  tls?: TlsContent;
+  sasl?: {
+    mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    username: string;
+    password_file: string;
+  };
+}
+
+interface ClickHouseContent {
+  url: string;
+  database: string;
+  username: string;
+  password_file?: string;
+  tls?: TlsContent;
+}
+
+interface ChannelContent {
+  unit: string;
+  decimals?: number;
+  kind?: 'number' | 'boolean';
+  attention_when?: number | boolean;
+}
+
+interface GatewayContent {
+  site: string;
+  gateway: string;
+  token?: string;
+  token_sha256?: string;
+  token_file?: string;
+}
+
+/** Carries every mistake, each `file:line: what`. */
+export class ConfigInvalid extends CollectorError {
+  readonly mistakes: readonly string[];
+  constructor(mistakes: readonly string[]) {
+    super('COLLECTOR_CONFIG_INVALID', mistakes.join('\n'));
+    this.mistakes = mistakes;
+  }
+}
+
+/**
+ * Reads, overrides, checks. Throws ConfigInvalid with all mistakes, or CollectorError
+ * COLLECTOR_CONFIG_UNREADABLE.
+ */
+export function loadConfig(
+  path: string,
+  env: Record<string, string | undefined> = {},
+): CollectorConfig {
+  const file = resolve(path);
+  const yaml = readYaml(file);
+  const said = yaml.mistakes.map((m) => ({
+    line: m.line,
+    text: `${file}:${m.line}: ${m.message}`,
+  }));
+  if (yaml.value === undefined) throw new ConfigInvalid(said.map((s) => s.text));
+
+  const overrides = new Map<string, string>();
+  const lost: string[] = [];
+  applyEnv(yaml.value, env, overrides, lost);
+  const say = (path: Path, message: string): void => {
+    const variable = path
+      .map((_, i) => overrides.get(path.slice(0, i + 1).join('.')))
+      .find((name) => name !== undefined);
+    const line = variable === undefined ? yaml.lineOf(path) : 0;
+    const where = variable === undefined ? `${file}:${line}` : `environment ${variable}`;
+    said.push({ line, text: `${where}: ${message}` });
+  };
+  const formats = { topic_name: isTopicName, time_zone: isTimeZone };
+  for (const mistake of checkSchema(schema, yaml.value, formats))
+    say(mistake.path, mistake.message);
+  const config = said.length === 0 ? toConfig(file, yaml.value as FileContent, say) : undefined;
+
+  said.sort((a, b) => a.line - b.line);
+  const mistakes = [...said.map((s) => s.text), ...lost];
+  if (config === undefined || mistakes.length > 0) throw new ConfigInvalid(mistakes);
+  return config;
+}
+
+function toConfig(
+  file: string,
+  content: FileContent,
+  say: (path: Path, message: string) => void,
+): CollectorConfig {
+  const { mqtt, http, log } = content;
+  if (mqtt.port !== 0 && mqtt.port === http.port && mqtt.host === http.host)
+    say(['http', 'port'], `http.port: ${http.port} is mqtt.port too`);
+  if (log.retention_bytes > log.max_bytes)
+    say(['log', 'retention_bytes'], 'log.retention_bytes must not exceed log.max_bytes');
+  const read = fileReader(file, say);
+  const { kafka } = log;
+  const { clickhouse } = content.store;
+  const { outside } = mqtt;
+  checkComponents(content, say);
+  if (kafka !== undefined && kafka.min_insync > kafka.replication)
+    say(['log', 'kafka', 'min_insync'], 'log.kafka.min_insync must not exceed replication');
+  return {
+    file,
+    dataDir: resolve(dirname(file), content.data_dir),
+    profilesDir: content.profiles_dir && resolve(dirname(file), content.profiles_dir),
+    components: new Set(content.components),
+    mqtt: {
+      host: mqtt.host,
+      port: mqtt.port,
+      maxConnections: mqtt.max_connections,
+      outside: outside && {
+        url: outside.url,
+        username: outside.username,
+        password: read(['mqtt', 'outside'], 'password_file', outside.password_file),
+        clientId: outside.client_id,
+        shareGroup: outside.share_group,
+        tls: toTls(['mqtt', 'outside', 'tls'], outside.tls, read),
+      },
+    },
+    http: { host: http.host, port: http.port, allowedHosts: http.allowed_hosts },
+    log: {
+      partitions: log.partitions,
+      maxBytes: log.max_bytes,
+      retentionBytes: log.retention_bytes,
+      retentionHours: log.retention_hours,
+      kafka: kafka && {
+        brokers: kafka.brokers,
+        topicPrefix: kafka.topic_prefix,
+        replication: kafka.replication,
+        minInsync: kafka.min_insync,
+        tls: toTls(['log', 'kafka', 'tls'], kafka.tls, read),
+        sasl: kafka.sasl && {
+          mechanism: kafka.sasl.mechanism,
+          username: kafka.sasl.username,
+          password: read(['log', 'kafka', 'sasl'], 'password_file', kafka.sasl.password_file) ?? '',
+        },
+      },
+    },
+    store: {
+      retentionDays: content.store.retention_days,
+      maxBytes: content.store.max_bytes,
+      minFreeBytes: content.store.min_free_bytes,
+      clickhouse: clickhouse && {
+        url: clickhouse.url,
+        database: clickhouse.database,
+        username: clickhouse.username,
+        password: read(['store', 'clickhouse'], 'password_file', clickhouse.password_file) ?? '',
+        tls: toTls(['store', 'clickhouse', 'tls'], clickhouse.tls, read),
+      },
+    },
+    logging: content.logging,
+    sites: new Map(
+      Object.entries(content.sites).map(([name, site]) => [
+        name,
+        { timeZone: site.time_zone, dayStart: site.day_start },
+      ]),
+    ),
+    channels: new Map(
+      Object.entries(content.channels).map(([name, channel]) => [
+        name,
+        {
+          unit: channel.unit,
+          decimals: channel.decimals,
+          kind: channel.kind,
+          attentionWhen:
+            channel.attention_when === undefined ? undefined : Number(channel.attention_when),
+        },
+      ]),
+    ),
+    gateways: toGateways(file, content.gateways, say),
+  };
+}
+
+/** What one process cannot do alone, because the others could not reach what lies in its data_dir. */
+function checkComponents(
+  { components, log, store }: FileContent,
+  say: (path: Path, message: string) => void,
+): void {
+  const has = new Set(components);
+  const missing = COMPONENTS.filter((component) => !has.has(component));
+  if (missing.length > 0 && log.kafka === undefined)
+    say(
+      ['components'],
+      `components: ${missing.join(', ')} is missing: without log.kafka the log is a file in data_dir, and one process runs them all`,
+    );
+  else if (has.has('write') !== has.has('serve') && store.clickhouse === undefined)
+    say(
+      ['components'],
+      'components: without store.clickhouse the store is a folder in data_dir, and one process runs both write and serve',
+    );
+}
+
+/** Reads a file that the configuration names, without the white space at its ends; says so when it cannot. */
+type FileReader = (at: Path, key: string, name: string | undefined) => string | undefined;
+
+function fileReader(file: string, say: (path: Path, message: string) => void): FileReader {
+  return (at, key, name) => {
+    if (name === undefined) return undefined;
+    try {
+      return readFileSync(resolve(dirname(file), name), 'utf8').trim();
+    } catch (error) {
+      say([...at, key], `${[...at, key].join('.')} cannot be read: ${(error as Error).message}`);
+      return undefined;
+    }
+  };
+}
+
+function toTls(at: Path, tls: TlsContent | undefined, read: FileReader): TlsConfig | undefined {
+  return (
+    tls && {
+      ca: read(at, 'ca_file', tls.ca_file),
+      cert: read(at, 'cert_file', tls.cert_file),
+      key: read(at, 'key_file', tls.key_file),
+    }
+  );
+}
+
+function toGateways(
+  file: string,
+  list: readonly GatewayContent[],
+  say: (path: Path, message: string) => void,
+): GatewayConfig[] {
+  const seen = new Map<string, number>();
+  const gateways: GatewayConfig[] = [];
+  for (const [i, item] of list.entries()) {
+    const key = `${item.site}/${item.gateway}`;
+    const earlier = seen.get(key);
+    if (earlier !== undefined) say(['gateways', i], `gateway ${key} is listed twice`);
+    seen.set(key, i);
+    const tokenSha256 = hashOf(file, item, (message) => say(['gateways', i], message));
+    if (tokenSha256) gateways.push({ site: item.site, gateway: item.gateway, tokenSha256 });
+  }
+  return gateways;
+}
+
+function hashOf(
+  file: string,
+  item: GatewayContent,
+  say: (message: string) => void,
+): Buffer | undefined {
+  const name = `${item.site}/${item.gateway}`;
+  const given = [item.token, item.token_sha256, item.token_file].filter((t) => t !== undefined);
+  if (given.length !== 1) {
+    say(`gateway ${name} needs exactly one of token, token_sha256 and token_file`);
+    return undefined;
+  }
+  if (item.token_sha256 !== undefined) return Buffer.from(item.token_sha256, 'hex');
+  if (item.token !== undefined) return sha256(item.token);
+  try {
+    const token = readFileSync(resolve(dirname(file), item.token_file ?? ''), 'utf8').trim();
+    if (token.length >= 8) return sha256(token);
+    say(`gateway ${name}: the token in ${item.token_file} is shorter than 8 characters`);
+  } catch (error) {
+    say(`gateway ${name}: token_file cannot be read: ${(error as Error).message}`);
+  }
+  return undefined;
+}
+
+export function sha256(text: string): Buffer {
+  return createHash('sha256').update(text, 'utf8').digest();
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+interface SchemaNode {
+  type?: string;
+  enum?: unknown[];
+  items?: SchemaNode;
+  properties?: Record<string, SchemaNode>;
+}
+
+interface Variable {
+  path: string[];
+  numeric: boolean;
+  /** Values with commas between them. */
+  list: boolean;
+}
+
+/** Environment variable → path of the value that it overrides. For the manual and the tests. */
+export function envVariables(): Map<string, Variable> {
+  const found = new Map<string, Variable>();
+  const walk = (node: SchemaNode, path: string[]): void => {
+    for (const [key, child] of Object.entries(node.properties ?? {})) {
+      const at = [...path, key];
+      const numeric = child.type === 'integer' || child.type === 'number';
+      const list = child.items?.enum !== undefined;
+      if (child.properties) walk(child, at);
+      else if (numeric || list || child.type === 'string' || child.enum)
+        found.set(ENV_PREFIX + at.join('__').toUpperCase(), { path: at, numeric, list });
+    }
+  };
+  walk(schema as SchemaNode, []);
+  return found;
+}
+
+function applyEnv(
+  content: unknown,
+  env: Record<string, string | undefined>,
+  overrides: Map<string, string>,
+  lost: string[],
+): void {
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) return;
+  const known = envVariables();
+  for (const [name, text] of Object.entries(env)) {
+    if (!name.startsWith(ENV_PREFIX) || ENV_OTHER.has(name) || text === undefined) continue;
+    const target = known.get(name);
+    if (target === undefined) {
+      lost.push(`environment ${name}: no such variable; known: ${[...known.keys()].join(', ')}`);
+      continue;
+    }
+    // A text that is no number stays a text, so that the schema says what is wrong with it.
+    const value = target.list
+      ? text.split(',').map((one) => one.trim())
+      : target.numeric && text.trim() !== ''
+        ? numberOr(text)
+        : text;
+    setIn(content as Record<string, unknown>, target.path, value);
+    overrides.set(target.path.join('.'), name);
+  }
+}
+
+function numberOr(text: string): number | string {
+  const value = Number(text);
+  return Number.isFinite(value) ? value : text;
+}
+
+function setIn(content: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  const [key, ...rest] = path;
+  if (key === undefined) return;
+  if (rest.length === 0) {
+    content[key] = value;
+    return;
+  }
+  const child = content[key];
+  // A section that is there but is no map is left to the schema to complain about.
+  if (child !== undefined && child !== null && (typeof child !== 'object' || Array.isArray(child)))
+    return;
+  const section = (child ?? {}) as Record<string, unknown>;
+  content[key] = section;
+  setIn(section, rest, value);
+}

@@ -1,0 +1,201 @@
+/** All errors of fms-collector. Codes are documented in docs/ERRORS.md (checked by a test) and never reused. */
+export const collectorErrors = {
+  COLLECTOR_CONFIG_INVALID: {
+    cause: 'The configuration has mistakes; each is printed with file and line.',
+    hint: 'Correct the lines, then run `fms-collector check`.',
+  },
+  COLLECTOR_CONFIG_UNREADABLE: {
+    cause: 'The configuration file, or a file that it names, cannot be read.',
+    hint: 'Check the path and that the user of the collector may read it.',
+  },
+  COLLECTOR_PORT_TAKEN: {
+    cause: 'Another program listens on the port.',
+    hint: 'Stop it, or give this program another port in its configuration.',
+  },
+  LOG_UNAVAILABLE: {
+    cause: 'The log did not take the record (disk, lock or broker of the log).',
+    hint: 'Agents keep buffering; look at the cause in the message and at the disk.',
+  },
+  LOG_FULL: {
+    cause: 'The log reached its byte cap and nothing in it may be trimmed yet.',
+    hint: 'Raise log.max_bytes, or find out why processor or writer are behind (/metrics).',
+  },
+  LOG_CLOSED: { cause: 'The log is closing.', hint: 'None needed: the program is ending.' },
+  LOG_FENCED: {
+    cause: 'Another process took over this partition or consumer.',
+    hint: 'None needed if intended; otherwise make sure that only one collector uses this data folder.',
+  },
+  LOG_POSITION_OUTSIDE: {
+    cause: 'A position lies outside the log: records were trimmed or the log was replaced.',
+    hint: 'Do not delete the log while the store stays. See OPERATIONS, "A position outside the log".',
+  },
+  LOG_PARTITIONS_CHANGED: {
+    cause: 'The configured partition count differs from the one recorded when the log was created.',
+    hint: 'Set log.partitions back; the count cannot change for an existing log.',
+  },
+  LOG_TOPIC_INVALID: {
+    cause:
+      'A topic of the log is missing, was made anew, or has other settings than the collector needs.',
+    hint: 'The message names topic, setting and what is needed. See OPERATIONS, "Topics".',
+  },
+  LOG_RECORD_TOO_LARGE: {
+    cause: 'A record is larger than the topics of the log take.',
+    hint: 'Report it: the collector bounds what it writes well below max.message.bytes (16 MiB).',
+  },
+  LOG_REFUSED: {
+    cause: 'The brokers of the log do not let this collector in.',
+    hint: 'Check log.kafka: user, password, mechanism, certificates, and the rights of the user.',
+  },
+  STORE_BUSY: {
+    cause: 'The store has too many parts or too much to do and takes nothing more for now.',
+    hint: 'Readings wait in the log and are written later; look at merges and disks of the store.',
+  },
+  STORE_READ_ONLY: {
+    cause: 'The store is read-only.',
+    hint: 'Readings wait in the log; look at the disks of the store and at the rights of its user.',
+  },
+  STORE_PASS_REPLACED: {
+    cause: 'Another writer took over while an insert of this one was under way.',
+    hint: 'None needed: nothing was stored by it, and the other writer stores what is missing.',
+  },
+  STORE_REFUSED: {
+    cause: 'The store does not let this collector in.',
+    hint: 'Check store.clickhouse: user, password, certificates, and the rights of the user.',
+  },
+  OUTSIDE_BROKER_UNAVAILABLE: {
+    cause: 'The broker that the collector subscribes to does not answer, or refuses it.',
+    hint: 'Agents keep buffering; check mqtt.outside and the broker. It is tried again by itself.',
+  },
+  STORE_UNAVAILABLE: {
+    cause: 'The store did not answer or refused.',
+    hint: 'Readings wait in the log; look at the cause in the message and at the disk.',
+  },
+  STORE_PART_DAMAGED: {
+    cause: 'Files of the store were damaged, by a full disk for example, and were set aside.',
+    hint: 'The rows that the log still holds are inserted again by themselves; look at the disk, and at `ledger --deep` afterwards.',
+  },
+  STORE_QUERY_REFUSED: {
+    cause: 'A query exceeded its limits of time, rows or memory, or is wrong.',
+    hint: 'Ask for a shorter range or a coarser step.',
+  },
+  COLLECTOR_CRASHED: {
+    cause: 'An error that nothing expected ended the program.',
+    hint: 'The service manager starts it again and no reading is lost; report the message.',
+  },
+  COLLECTOR_UNREACHABLE: {
+    cause: 'No collector answers at the address.',
+    hint: 'Is it running? Name its configuration with --config or its address with --url.',
+  },
+  API_PARAMETER_INVALID: {
+    cause: 'A parameter of the request is missing, unknown or out of its range.',
+    hint: 'See /api/v1/openapi.json for the parameters of each path.',
+  },
+  API_NOT_FOUND: {
+    cause: 'There is nothing at this path.',
+    hint: 'See /api/v1/openapi.json for the paths.',
+  },
+  API_HOST_REFUSED: {
+    cause: 'The request names a host that this collector does not go by.',
+    hint: 'Ask by IP address or localhost, or add the name to http.allowed_hosts.',
+  },
+  API_BUSY: {
+    cause: 'Too many queries or streams are under way.',
+    hint: 'Try again in a moment; close pages that nobody looks at.',
+  },
+  API_NOT_LOCAL: {
+    cause: 'What changes something is taken only from the machine that the collector runs on.',
+    hint: 'Ask on that machine, at its loopback address, and not through a proxy.',
+  },
+  API_CONTENT_TYPE: {
+    cause: 'The body of the request is not declared as JSON.',
+    hint: 'Send the header `content-type: application/json`.',
+  },
+  API_RELEASE_REFUSED: {
+    cause:
+      'The entry of the quarantine cannot be released: it holds no whole reading, or was released before.',
+    hint: 'Look at releasable and released_ms of the entry in /api/v1/quarantine.',
+  },
+  API_NOT_READY: {
+    cause: 'The collector is starting or ending.',
+    hint: 'Try again in a moment; /readyz says what it waits for.',
+  },
+  API_INTERNAL: {
+    cause: 'A defect of the API.',
+    hint: 'The collector logged the error; report it.',
+  },
+  LOG_IN_USE: {
+    cause: 'Another process has the log file open.',
+    hint: 'One collector per data folder: stop the other one, or set another data_dir.',
+  },
+  LOG_DAMAGED: {
+    cause: 'The log file is not a log that this program can read, or it is damaged.',
+    hint: 'Keep a copy of the file; see OPERATIONS, "A position outside the log", before replacing it.',
+  },
+  BROKER_REFUSED: {
+    cause: 'The broker refused a connection or what came over it.',
+    hint: 'The reason is in the message and counted in fms_collector_mqtt_refused_total.',
+  },
+  STORE_VERSION_NEWER: {
+    cause: 'The store was written by a newer version of this program.',
+    hint: 'Start the newer version again, or restore the store that belongs to this one.',
+  },
+  PROCESSOR_STATE_VERSION: {
+    cause: 'The state of the processor was written by another version of this program.',
+    hint: 'Start the version that wrote it, or a later one.',
+  },
+  JOB_UNKNOWN: {
+    cause: 'There is no job of this name.',
+    hint: 'Run `fms-collector job list` to see the names.',
+  },
+  JOB_BUSY: {
+    cause: 'Another run of a job is under way.',
+    hint: 'Wait until it has ended; `fms-collector job list` shows it.',
+  },
+  PROFILES_INVALID: {
+    cause: 'The profiles of devices have mistakes; each is said with file and line.',
+    hint: 'Correct the lines, then run `fms-collector check`; until then the profiles before them hold.',
+  },
+  BACKUP_REFUSED: {
+    cause: 'The collector cannot take a backup now.',
+    hint: 'The message says why; /readyz says whether log, store and writers work.',
+  },
+  BACKUP_ABORTED: {
+    cause: 'A backup did not come to its end; what was copied has been removed.',
+    hint: 'The message says why; data and collector are untouched. Try again.',
+  },
+  BACKUP_FOLDER: {
+    cause:
+      'The folder cannot take the backup: it is not empty, cannot be written, or the disk is too small.',
+    hint: 'Name a folder that does not exist yet, on a disk with enough room.',
+  },
+  BACKUP_DAMAGED: {
+    cause: 'The backup is not complete, or a file of it differs from its checksum.',
+    hint: 'Restore another backup; data_dir has not been changed.',
+  },
+  BACKUP_VERSION_NEWER: {
+    cause: 'The backup was made by a newer version of this program.',
+    hint: 'Restore it with that version, or a later one.',
+  },
+  RESTORE_DATA_PRESENT: {
+    cause: 'data_dir holds data already.',
+    hint: 'Restore with --force: what is there is moved aside, not deleted.',
+  },
+  COLLECTOR_CANNOT_LISTEN: {
+    cause: 'The address cannot be listened on.',
+    hint: 'Check host and port in the configuration: the host must be an address of this machine.',
+  },
+} as const;
+
+export type CollectorErrorCode = keyof typeof collectorErrors;
+
+/** Thrown or returned with a code; logged once, at the top. */
+export class CollectorError extends Error {
+  readonly code: CollectorErrorCode;
+  readonly hint: string;
+  constructor(code: CollectorErrorCode, detail: string, options?: { cause?: unknown }) {
+    super(`${code}: ${detail}`, options);
+    this.name = 'CollectorError';
+    this.code = code;
+    this.hint = collectorErrors[code].hint;
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * The one owner of the expression language (CEL, by @marcbachmann/cel-js). Pure: no clock, no I/O, no
+ * chance, and the same answer each time.
+ *
+ * Only a part of CEL is let in, so that every expression is short work and cannot fail in surprising
+ * ways: channel names, numbers, texts, true and false, lists, `? :`, operators, and the functions
+ * below. All numbers are doubles: `1 / 2` is 0.5, and `motor1 > 5` needs no `5.0`. A channel whose name
+ * is no CEL identifier stands in backticks: `` `온도-1` ``.
+ */
+
+import type { ASTNode, SourceRange } from '@marcbachmann/cel-js';
+import {
+  TypeError as CelTypeError,
+  Environment,
+  EvaluationError,
+  ParseError,
+} from '@marcbachmann/cel-js';
+import type { ChannelType } from './profile.ts';
+
+/** Characters of one expression. */
+export const EXPRESSION_LENGTH_MAX = 2_000;
+const NODES_MAX = 500;
+const DEPTH_MAX = 50;
+
+export type ExpressionValues = Record<string, number | string | boolean>;
+
+export interface CompiledExpression {
+  ok: true;
+  /** Names of the channels in it, in the order of their first appearance; at least one. */
+  channels: readonly string[];
+  /**
+   * `values` holds a value for each of `channels`; others are ignored. True as well when nothing can be
+   * said of these values (a text where a number is expected): that is another rule's finding.
+   */
+  evaluate(values: ExpressionValues): boolean;
+}
+
+export interface ExpressionMistake {
+  ok: false;
+  message: string;
+  /** Within the expression, both from 1. */
+  line?: number;
+  column?: number;
+}
+
+class Refused extends Error {
+  readonly start: number;
+  constructor(message: string, start: number) {
+    super(message);
+    this.start = start;
+  }
+}
+
+const FUNCTIONS = [
+  'abs',
+  'min',
+  'max',
+  'length',
+  'double',
+  'string',
+  'contains',
+  'startsWith',
+  'endsWith',
+];
+const OPERATORS = new Set(
+  '== != < <= > >= + - * / % in && || !_ -_ ?: list value id call rcall'.split(' '),
+);
+const CEL_TYPES: Record<ChannelType, string> = {
+  number: 'double',
+  boolean: 'bool',
+  text: 'string',
+};
+
+const base = new Environment({
+  unlistedVariablesAreDyn: true,
+  limits: { maxAstNodes: NODES_MAX, maxDepth: DEPTH_MAX },
+})
+  .registerFunction('abs(double): double', Math.abs)
+  .registerFunction('min(double, double): double', Math.min)
+  .registerFunction('min(double, double, double): double', Math.min)
+  .registerFunction('max(double, double): double', Math.max)
+  .registerFunction('max(double, double, double): double', Math.max)
+  .registerFunction('length(string): double', (text: string) => text.length)
+  .registerOperator('double % double', (a: number, b: number) => a % b);
+/** Freezes `base`, so that every expression starts from the same one. */
+const untyped = base.clone();
+
+/**
+ * Never throws. `types` (by channel name) makes it strict: other names and wrong types are mistakes.
+ * Without them any name is a channel, and types show when it is evaluated.
+ */
+export function compileExpression(
+  text: string,
+  types?: Readonly<Record<string, ChannelType>>,
+): CompiledExpression | ExpressionMistake {
+  if (text.length > EXPRESSION_LENGTH_MAX)
+    return { ok: false, message: `longer than ${EXPRESSION_LENGTH_MAX} characters` };
+  const quoted = new Map<string, string>();
+  let written = { text, insertions: [] as Insertion[] };
+  try {
+    const plain = unquote(text, quoted);
+    const found = survey(untyped.parse(plain).ast, quoted, types);
+    if (found.channels.size === 0) throw new Refused('names no channel', 0);
+    written = withDoubles(plain, found.wholeNumbers);
+    const parsed = environmentFor(found.channels, types).parse(written.text);
+    const checked = parsed.check();
+    if (checked.error !== undefined) throw checked.error;
+    if (checked.type !== 'bool' && checked.type !== 'dyn')
+      throw new Refused(`gives a ${words(String(checked.type))}, not true or false`, 0);
+    return {
+      ok: true,
+      channels: [...found.channels.values()],
+      evaluate: evaluator(parsed, found.channels),
+    };
+  } catch (error) {
+    return { ok: false, ...mistakeOf(error, text, written.insertions) };
+  }
+}
+
+function evaluator(
+  parsed: (context: ExpressionValues) => unknown,
+  channels: ReadonlyMap<string, string>,
+): (values: ExpressionValues) => boolean {
+  const renamed = [...channels].filter(([id, channel]) => id !== channel);
+  return (values) => {
+    let context = values;
+    if (renamed.length > 0) {
+      context = { ...values };
+      for (const [id, channel] of renamed) context[id] = values[channel] as number;
+    }
+    try {
+      return parsed(context) !== false;
+    } catch (error) {
+      if (isLanguageError(error)) return true;
+      throw error;
+    }
+  };
+}
+
+function environmentFor(
+  channels: ReadonlyMap<string, string>,
+  types: Readonly<Record<string, ChannelType>> | undefined,
+): Environment {
+  if (types === undefined) return untyped;
+  const typed = base.clone({ unlistedVariablesAreDyn: false });
+  for (const [id, channel] of channels) {
+    const type = types[channel];
+    if (type !== undefined) typed.registerVariable(id, CEL_TYPES[type]);
+  }
+  return typed;
+}
+
+/** Puts an identifier of the same length in the place of each name in backticks. */
+function unquote(text: string, quoted: Map<string, string>): string {
+  const pieces = /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`([^`\n]*)`/g;
+  const ids = new Map<string, string>();
+  return text.replace(pieces, (piece, name: string | undefined, at: number) => {
+    if (name === undefined) return piece;
+    if (name === '') throw new Refused('a name is missing between the backticks', at);
+    let id = ids.get(name);
+    for (let i = ids.size; id === undefined; i++) {
+      const free = `_${i.toString(36)}`.padEnd(piece.length, '_');
+      if (free.length > piece.length) throw new Refused('too many names in backticks', at);
+      if (!text.includes(free)) id = free;
+    }
+    ids.set(name, id);
+    quoted.set(id, name);
+    return id;
+  });
+}
+
+interface Survey {
+  /** Identifier in the expression → channel name. */
+  channels: Map<string, string>;
+  wholeNumbers: { start: number; end: number; value: bigint }[];
+}
+
+/** Finds the channels, and refuses what is not let in. Throws Refused. */
+function survey(
+  root: ASTNode,
+  quoted: ReadonlyMap<string, string>,
+  types: Readonly<Record<string, ChannelType>> | undefined,
+): Survey {
+  const found: Survey = { channels: new Map(), wholeNumbers: [] };
+  const visit = (node: ASTNode): void => {
+    if (node.op === '.')
+      throw new Refused('a name with a dot must stand in backticks: `a.b`', node.start);
+    if (!OPERATORS.has(node.op))
+      throw new Refused(`"${node.op}" is not available here`, node.start);
+    if (node.op === 'id') {
+      const channel = quoted.get(node.args) ?? node.args;
+      if (!quoted.has(node.args) && base.hasVariable(node.args))
+        throw new Refused(
+          `${node.args} has a meaning of its own; a channel of this name must stand in backticks`,
+          node.start,
+        );
+      if (types !== undefined && !Object.hasOwn(types, channel))
+        throw new Refused(
+          `no channel "${channel}"; known: ${Object.keys(types).join(', ')}`,
+          node.start,
+        );
+      found.channels.set(node.args, channel);
+    }
+    if (node.op === 'value' && typeof node.args === 'bigint')
+      found.wholeNumbers.push({ start: node.start, end: node.end, value: node.args });
+    if ((node.op === 'call' || node.op === 'rcall') && !FUNCTIONS.includes(node.args[0]))
+      throw new Refused(
+        `no function "${node.args[0]}"; known: ${FUNCTIONS.join(', ')}`,
+        node.start,
+      );
+    for (const child of childrenOf(node.args)) visit(child);
+  };
+  visit(root);
+  return found;
+}
+
+function childrenOf(args: unknown): ASTNode[] {
+  if (Array.isArray(args)) return args.flatMap(childrenOf);
+  return typeof args === 'object' && args !== null && 'op' in args ? [args as ASTNode] : [];
+}
+
+/** `by` characters more stand before `at` than in the original. */
+interface Insertion {
+  at: number;
+  by: number;
+}
+
+function withDoubles(
+  text: string,
+  numbers: Survey['wholeNumbers'],
+): { text: string; insertions: Insertion[] } {
+  const insertions: Insertion[] = [];
+  let out = '';
+  let from = 0;
+  for (const { start, end, value } of numbers.toSorted((a, b) => a.start - b.start)) {
+    out += `${text.slice(from, start)}${value}.0`;
+    from = end;
+    insertions.push({ at: out.length, by: out.length - end });
+  }
+  return { text: out + text.slice(from), insertions };
+}
+
+function isLanguageError(error: unknown): error is ParseError | EvaluationError | CelTypeError {
+  return (
+    error instanceof EvaluationError || error instanceof CelTypeError || error instanceof ParseError
+  );
+}
+
+function mistakeOf(
+  error: unknown,
+  text: string,
+  insertions: readonly Insertion[],
+): { message: string; line: number; column: number } {
+  if (error instanceof Refused) return { message: error.message, ...placeOf(text, error.start) };
+  if (!isLanguageError(error)) throw error;
+  const range: SourceRange | undefined = error.range;
+  const start = range?.start ?? 0;
+  const shift = insertions.findLast(({ at }) => at <= start)?.by ?? 0;
+  return { message: words(error.summary), ...placeOf(text, start - shift) };
+}
+
+/** The words of profiles in place of those of CEL. */
+function words(message: string): string {
+  const names: Record<string, string> = { double: 'number', bool: 'boolean', string: 'text' };
+  return message
+    .replace(/^no such overload: /, 'does not go together: ')
+    .replace(/dyn<(\w+)>/g, '$1')
+    .replace(/\b(double|bool|string)\b/g, (name) => names[name] ?? name)
+    .replace('EOF', 'the end');
+}
+
+function placeOf(text: string, offset: number): { line: number; column: number } {
+  const before = text.slice(0, offset).split('\n');
+  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+}

@@ -1,0 +1,155 @@
+#!/usr/bin/env node
+/**
+ * fms-collector. Exit codes: 0 done; 1 failed, or the ledger does not balance; 2 mistakes in the
+ * configuration; 3 the collector that was asked does not answer.
+ */
+
+import { enableCompileCache } from 'node:module';
+
+enableCompileCache();
+// Everything else is loaded after the cache is there, and only what the command needs.
+const { Command } = await import('commander');
+const { default: packageJson } = await import('../package.json', { with: { type: 'json' } });
+
+const CONFIG_DEFAULT = process.env.FMS_COLLECTOR_CONFIG ?? '/etc/fms-collector/collector.yaml';
+
+const program = new Command('fms-collector')
+  .description('Takes in readings from gateways, accounts for them, stores and shows them.')
+  .version(packageJson.version);
+
+function addCommand(name: string, description: string): InstanceType<typeof Command> {
+  return program
+    .command(name)
+    .description(description)
+    .option(
+      '-c, --config <file>',
+      'configuration file (or environment FMS_COLLECTOR_CONFIG)',
+      CONFIG_DEFAULT,
+    );
+}
+
+interface OfProcess {
+  config: string;
+  components?: string;
+}
+
+/** One configuration file does for several processes. */
+function withComponents(command: InstanceType<typeof Command>): InstanceType<typeof Command> {
+  return command.option(
+    '--components <names>',
+    'what this process does: some of intake,process,write,serve (or environment FMS_COLLECTOR_COMPONENTS)',
+  );
+}
+
+function environmentFor({ components }: OfProcess): NodeJS.ProcessEnv {
+  if (components === undefined) return process.env;
+  return { ...process.env, FMS_COLLECTOR_COMPONENTS: components };
+}
+
+withComponents(addCommand('run', 'run the collector until SIGTERM or SIGINT')).action(
+  async (options: OfProcess) => {
+    const { run } = await import('./commands/run.ts');
+    await run(options.config, packageJson.version, environmentFor(options));
+  },
+);
+
+withComponents(
+  addCommand('check', 'check the configuration; say every mistake with its line'),
+).action(async (options: OfProcess) => {
+  const { check } = await import('./commands/check.ts');
+  process.exitCode = check(options.config, environmentFor(options), console);
+});
+
+addCommand('ledger', 'ask the running collector where every reading is')
+  .option('-u, --url <url>', 'address of its API (or environment FMS_COLLECTOR_URL)')
+  .option('-e, --epochs', 'one line for each epoch of a gateway')
+  .option('-d, --deep', 'also compare with the rows of the tables; says which readings differ')
+  .option('--site <site>', 'only this site')
+  .option('--gateway <gateway>', 'only gateways of this name')
+  .option('-j, --json', 'print JSON; with --deep a second line')
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 it balances, 1 it does not, 2 mistakes in the configuration, 3 no answer.',
+  )
+  .action(
+    async (options: {
+      config: string;
+      url?: string;
+      epochs?: boolean;
+      deep?: boolean;
+      site?: string;
+      gateway?: string;
+      json?: boolean;
+    }) => {
+      const { ledger } = await import('./commands/ledger.ts');
+      const url = options.url ?? process.env.FMS_COLLECTOR_URL;
+      process.exitCode = await ledger({ ...options, url }, process.env, console);
+    },
+  );
+
+addCommand('backup', 'copy log and store of the running collector into a new folder')
+  .argument('<folder>', 'must not exist, or be empty')
+  .option('-u, --url <url>', 'address of its API (or environment FMS_COLLECTOR_URL)')
+  .action(async (folder: string, options: { config: string; url?: string }) => {
+    const { backupCommand } = await import('./backup/commands.ts');
+    const url = options.url ?? process.env.FMS_COLLECTOR_URL;
+    const asked = new AbortController();
+    for (const name of ['SIGINT', 'SIGTERM'] as const)
+      process.once(name, () => asked.abort(new Error(`ended by ${name}`)));
+    const { signal } = asked;
+    process.exitCode = await backupCommand(
+      folder,
+      { ...options, url, signal },
+      process.env,
+      console,
+    );
+  });
+
+addCommand('restore', 'put a backup into data_dir while no collector runs on it')
+  .argument('<folder>', 'what backup made')
+  .option('-f, --force', 'move aside what data_dir holds')
+  .action(async (folder: string, options: { config: string; force?: boolean }) => {
+    const { restoreCommand } = await import('./backup/commands.ts');
+    process.exitCode = await restoreCommand(folder, options, process.env, console);
+  });
+
+const job = program.command('job').description('jobs that the running collector runs on schedule');
+const configured = (command: InstanceType<typeof Command>): InstanceType<typeof Command> =>
+  command
+    .option('-c, --config <file>', 'configuration file', CONFIG_DEFAULT)
+    .option('-u, --url <url>', 'address of its API (or environment FMS_COLLECTOR_URL)');
+
+configured(job.command('list'))
+  .description('their names, and how their last runs ended')
+  .action(async (options: { config: string; url?: string }) => {
+    const { listJobs } = await import('./commands/job.ts');
+    const url = options.url ?? process.env.FMS_COLLECTOR_URL;
+    process.exitCode = await listJobs({ ...options, url }, process.env, console);
+  });
+
+configured(job.command('run'))
+  .argument('<name>', 'see job list')
+  .description('make what is due, now')
+  .option('--from <time>', 'only periods that end after this, such as 2026-11-01')
+  .option('--to <time>', 'only periods that begin before this')
+  .option('--site <site>', 'only this site')
+  .option('--all', 'make every period of the range again, changed or not')
+  .action(
+    async (
+      name: string,
+      options: {
+        config: string;
+        url?: string;
+        from?: string;
+        to?: string;
+        site?: string;
+        all?: boolean;
+      },
+    ) => {
+      const { runJob } = await import('./commands/job.ts');
+      const url = options.url ?? process.env.FMS_COLLECTOR_URL;
+      process.exitCode = await runJob(name, { ...options, url }, process.env, console);
+    },
+  );
+
+await program.parseAsync();

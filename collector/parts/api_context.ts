@@ -1,0 +1,113 @@
+/** What the API is given of the parts. */
+
+import { partitionOf } from '../../proto/partition.ts';
+import type { ApiContext, ReadinessCheck } from '../api/context.ts';
+import type { LiveView } from '../api/live/live.ts';
+import type { Peers } from '../api/peers.ts';
+import { boundedQueries } from '../api/queries.ts';
+import type { Backups } from '../backup/backups.ts';
+import type { CollectorConfig } from '../config.ts';
+import { CollectorError } from '../errors.ts';
+import type { Log } from '../log/log.ts';
+import type { Metrics } from '../metrics.ts';
+import type { Configuration } from '../profile.ts';
+import type { ConfigurationStatus, LiveProfiles } from '../profiles/live.ts';
+import type { Store } from '../store/store.ts';
+import type { Storing } from '../storing.ts';
+import type { Clock, ReleaseValue } from '../types.ts';
+import { RawKind } from '../types.ts';
+import type { Team } from './team.ts';
+
+export interface ApiParts {
+  config: CollectorConfig;
+  clock: Clock;
+  version: string;
+  startedMs: number;
+  view: LiveView;
+  storing: Storing;
+  backups: Backups;
+  metrics: Metrics;
+  readiness: () => ReadinessCheck[];
+  profiles: LiveProfiles | undefined;
+  configurationStatus: () => ConfigurationStatus;
+  /** Undefined: no other process works on the log, or the log is not open yet. */
+  team: () => Team | undefined;
+  /** Undefined while it is not open. */
+  log: () => Log | undefined;
+  reports: ApiContext['reports'];
+}
+
+export function apiContext(parts: ApiParts): ApiContext {
+  const { config, view, storing, team } = parts;
+  const store = (): Store => {
+    const { store: open, problem } = storing;
+    if (open === undefined) throw new CollectorError('STORE_UNAVAILABLE', problem);
+    return open;
+  };
+  const query: Store['query'] = async (...asked) => store().query(...asked);
+  const exportTo: Store['exportTo'] = async (...asked) => store().exportTo(...asked);
+  return {
+    clock: parts.clock,
+    version: parts.version,
+    startedMs: parts.startedMs,
+    sites: config.sites,
+    channels: config.channels,
+    gateways: config.gateways.map(({ site, gateway }) => ({ site, gateway })),
+    devices: view.devices,
+    fleet: view.fleet,
+    queries: boundedQueries({ query, exportTo }),
+    readiness: parts.readiness,
+    configuration: () => configurationOf(parts),
+    configurationStatus: parts.configurationStatus,
+    metricsText: () => parts.metrics.text(),
+    live: () => view.live,
+    backups: parts.backups,
+    release: (gateway, value) => release(parts.log(), gateway, value),
+    jobs: () => storing.jobs,
+    peers: peersOf(team),
+    reports: parts.reports,
+    audit: () => auditOf(parts),
+  };
+}
+
+/** Those with component serve have files, and answer what holds everywhere as soon as they know it. */
+function configurationOf({ team, profiles }: ApiParts): Configuration {
+  const configuration = team()?.configuration.current ?? profiles?.current;
+  if (configuration === undefined)
+    throw new CollectorError('API_NOT_READY', 'no device profiles are known yet');
+  return configuration;
+}
+
+function auditOf({ storing, view, team, config }: ApiParts): ReturnType<ApiContext['audit']> {
+  const { store, writers } = storing;
+  if (store === undefined || !view.filled) return undefined;
+  const members = team();
+  if (members !== undefined)
+    return { store, writers: () => members.written.all(writers?.status() ?? []) };
+  if (writers === undefined || config.log.kafka !== undefined) return undefined;
+  return { store, writers: () => writers.status() };
+}
+
+function peersOf(team: () => Team | undefined): Peers {
+  return {
+    leader: () => {
+      const members = team();
+      return members === undefined || members.isFirst('serve') ? undefined : members.others()[0];
+    },
+    others: () => team()?.others() ?? [],
+    isMember: (secret) => team()?.isMember(secret) === true,
+  };
+}
+
+async function release(
+  log: Log | undefined,
+  { site, gateway }: { site: string; gateway: string },
+  asked: ReleaseValue,
+): Promise<{ partition: number; offset: number }> {
+  if (log === undefined) throw new CollectorError('API_NOT_READY', 'the log is not open yet');
+  const key = `${site}/${gateway}`;
+  const partition = partitionOf(key, log.partitionCount);
+  const value = Buffer.from(JSON.stringify(asked));
+  const offset = await log.append('raw', partition, { key, kind: RawKind.RELEASE, value });
+  return { partition, offset };
+}
