@@ -1,0 +1,65 @@
+/** A store of version 1 becomes one of today, wherever a kill falls. A file of its own: see chdb.test.ts. */
+
+import { join } from 'node:path';
+import { createChdbConnection } from 'chdb/connection';
+import t from 'tap';
+import { openChdbStore } from '../../../collector/store/chdb.ts';
+import { layout } from '../../../collector/store/migrations/0003_layout.ts';
+import { migrations } from '../../../collector/store/migrations/list.ts';
+import { readingRow } from '../../contracts/store.ts';
+import { engineFolder } from '../../support/engine-folder.ts';
+
+const ROWS = 3_000;
+const LIMITS = { timeoutMs: 20_000, maxRows: 10, maxMemoryBytes: 2 ** 30 };
+
+/** With all statements of the first `version` migrations, and `more` of the next one, run. */
+async function makeOld(path: string, version: number, more: number): Promise<void> {
+  const connection = createChdbConnection({ path });
+  const run = (query: string) => connection.command({ query });
+  await run('CREATE DATABASE IF NOT EXISTS fms');
+  await run('USE fms');
+  await run(`CREATE TABLE schema_migrations (version UInt32, name String, applied_ms Int64)
+ENGINE = ReplacingMergeTree ORDER BY version`);
+  for (const [i, migration] of migrations.entries()) {
+    if (i > version) break;
+    const isNext = i === version;
+    const statements = isNext ? migration.statements.slice(0, more) : migration.statements;
+    for (const statement of statements) await run(statement);
+    if (!isNext)
+      await run(`INSERT INTO schema_migrations VALUES (${i + 1}, '${migration.name}', 0)`);
+    if (i > 0) continue;
+    await run(`INSERT INTO readings (site, gateway, device, channel, time_ms, value, quality, received_ms, epoch, seq, log_partition, log_offset)
+SELECT 'demo', 'gw1', concat('D', toString(number % 3)), 'sensor1', 1700000000000 + number * 10000, number / 8, 0,
+  ${Date.now()} - number * 1000000, '00112233445566ff', number + 1, 0, number FROM numbers(${ROWS})`);
+  }
+  await connection.close();
+}
+
+t.test('rows survive the new layout, wherever a kill fell', async (t) => {
+  const cases = [{ version: 1, more: 0 }].concat(
+    layout.statements.map((_, i) => ({ version: 2, more: i + 1 })),
+  );
+  for (const { version, more } of cases) {
+    const path = join(engineFolder(t), 'store');
+    await makeOld(path, version, more);
+    const store = await openChdbStore({ path, retentionDays: 36_500 });
+    await store.migrate();
+    await store.insert('readings', [readingRow(ROWS + 1)], 'after');
+    const found = await store.query(
+      'SELECT count() AS n, uniqExact(seq) AS seqs, sum(value) AS sum, sum(log_offset) AS offsets FROM readings',
+      {},
+      LIMITS,
+    );
+    const sum = (ROWS * (ROWS - 1)) / 2;
+    t.same(
+      found,
+      [{ n: ROWS + 1, seqs: ROWS + 1, sum: sum / 8 + ROWS + 1, offsets: sum + ROWS + 1 }],
+      `version ${version} and ${more} statements`,
+    );
+    t.same(
+      await store.query("SELECT name FROM system.tables WHERE name LIKE '%anew'", {}, LIMITS),
+      [],
+    );
+    await store.close();
+  }
+});

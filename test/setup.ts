@@ -1,0 +1,95 @@
+/**
+ * Makes sure that what the tests need beside npm packages is on the machine. As root on Debian it
+ * installs what is missing; elsewhere it says what to install, and the tests that need it skip loudly.
+ * With CI=true a missing component is a failure.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { fetchKafka, kafkaFiles } from './support/kafka/cache.ts';
+import { findProgram } from './support/programs.ts';
+
+interface Component {
+  name: string;
+  neededFor: string;
+  debianPackage: string;
+  present: () => boolean;
+}
+
+const KAFKA_TESTS = 'tests on a real Kafka';
+
+function program(name: string, debianPackage: string, neededFor: string): Component {
+  const present = () => findProgram(name) !== undefined;
+  return { name, neededFor, debianPackage, present };
+}
+
+const programs: Component[] = [
+  {
+    name: 'chromium',
+    neededFor: 'tests of the pages in a real browser',
+    debianPackage: 'chromium',
+    present: () => existsSync('/usr/bin/chromium'),
+  },
+  program('ip', 'iproute2', 'tests of cut networks in a network namespace'),
+  program('iptables', 'iptables', 'tests of silently dropped packets'),
+  program('java', 'default-jre-headless', KAFKA_TESTS),
+  program('kcat', 'kcat', 'the examples of docs/INTEROP.md'),
+  program('mosquitto', 'mosquitto', 'tests with an outside MQTT broker'),
+  program('openssl', 'openssl', 'tests of encrypted connections'),
+];
+
+const maven = program('mvn', 'maven', "fetching Kafka's jars");
+
+/** Maven is needed once only: afterwards the jars are in a folder of this machine. */
+const components = kafkaFiles() === undefined ? [...programs, maven] : programs;
+
+const missing = components.filter((component) => !component.present());
+if (missing.length > 0 && process.getuid?.() === 0 && existsSync('/etc/debian_version'))
+  install(missing.map((component) => component.debianPackage));
+
+let complete = true;
+for (const component of components) {
+  if (component.present()) continue;
+  reportMissing(
+    `${component.name} (${component.neededFor}). ` +
+      `On Debian or Ubuntu: sudo apt-get install ${component.debianPackage}`,
+  );
+}
+
+if (kafkaFiles() === undefined && findProgram('java') && findProgram('mvn')) {
+  console.log("test set-up: fetching Kafka's jars (43 MB) from Maven Central");
+  try {
+    fetchKafka();
+  } catch (error) {
+    reportMissing(`Kafka's jars (${KAFKA_TESTS}): ${(error as Error).message}`);
+  }
+}
+
+if (!complete && process.env.CI === 'true') {
+  console.log('test set-up: with CI=true a missing component is a failure.');
+  process.exitCode = 1;
+}
+
+function reportMissing(what: string): void {
+  complete = false;
+  console.log(`test set-up: MISSING ${what}. Tests that need it will be SKIPPED.`);
+}
+
+function install(packages: string[]): void {
+  console.log(`test set-up: installing ${packages.join(', ')}`);
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const options = { stdio: 'inherit', env: environment } as const;
+  // Debian starts the services of what it installs (mosquitto), unless this file says no.
+  const policy = '/usr/sbin/policy-rc.d';
+  const ours = !existsSync(policy);
+  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    spawnSync('apt-get', ['update', '-q'], options);
+    spawnSync('apt-get', ['install', '-qy', '--no-install-recommends', ...packages], options);
+  } finally {
+    if (ours) rmSync(policy, { force: true });
+  }
+  // Nor is it to begin with the next start of the machine.
+  if (packages.includes('mosquitto') && existsSync('/run/systemd/system'))
+    spawnSync('systemctl', ['disable', '--now', 'mosquitto'], options);
+}

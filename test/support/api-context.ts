@@ -1,0 +1,57 @@
+/** What the API is given, without any part behind it: tests put in what they need. */
+
+import type { ApiContext } from '../../collector/api/context.ts';
+import { LiveDevices } from '../../collector/api/live/devices.ts';
+import { LiveFleet } from '../../collector/api/live/fleet.ts';
+import { noPeers } from '../../collector/api/peers.ts';
+import { boundedQueries } from '../../collector/api/queries.ts';
+import { CollectorError } from '../../collector/errors.ts';
+import { loadConfiguration } from '../../collector/profiles/load.ts';
+import type { Store } from '../../collector/store/store.ts';
+
+/** In place of a store's. */
+export const noFiles: Store['exportTo'] = async () => {
+  throw new CollectorError('STORE_UNAVAILABLE', 'no files here');
+};
+
+export function fakeContext(nowMs: number, more: Partial<ApiContext> = {}): ApiContext {
+  const configuration = loadConfiguration({ profilesDir: undefined, retentionMs: 0 });
+  return {
+    clock: { wallMs: () => nowMs },
+    version: '1.2.3',
+    startedMs: nowMs - 1_000,
+    sites: new Map([['demo', { timeZone: 'Asia/Seoul', dayStart: '06:00' }]]),
+    channels: new Map(),
+    gateways: [
+      { site: 'demo', gateway: 'gw2' },
+      { site: 'demo', gateway: 'gw1' },
+    ],
+    devices: new LiveDevices(),
+    fleet: new LiveFleet(),
+    queries: boundedQueries({ query: async () => [], exportTo: noFiles }, 2),
+    readiness: () => [],
+    configuration: () => configuration,
+    configurationStatus: () => ({
+      version: configuration.version,
+      sinceMs: nowMs - 1_000,
+      profiles: 1,
+      mistakes: [],
+      pending: false,
+      reloads: { changed: 0, unchanged: 0, refused: 0 },
+    }),
+    metricsText: async () => 'a 1\n',
+    live: () => undefined,
+    release: async () => ({ partition: 0, offset: 0 }),
+    jobs: () => undefined,
+    peers: noPeers,
+    reports: { list: async () => [], read: async () => undefined },
+    audit: () => undefined,
+    backups: {
+      begin: () => Promise.reject(new CollectorError('BACKUP_REFUSED', 'not here')),
+      copied: () => {
+        throw new CollectorError('BACKUP_REFUSED', 'not here');
+      },
+    },
+    ...more,
+  };
+}

@@ -1,0 +1,242 @@
+/** Random raw logs: duplicates, overlaps, reorderings, damage, conflicts, gaps, rules, releases, recoveries. */
+
+import fc from 'fast-check';
+import type { LogRecord } from '../../collector/log/log.ts';
+import type { Configuration } from '../../collector/profile.ts';
+import type { RecoveryValue, ReleaseValue } from '../../collector/types.ts';
+import { RawKind } from '../../collector/types.ts';
+import { encodeBatch } from '../../proto/batch.ts';
+import { ChunkBuilder } from '../../proto/chunk.ts';
+import type { ChunkFrame, Gap, GapReason } from '../../proto/model.ts';
+import { NO_EPOCH, Quality } from '../../proto/model.ts';
+import { encodeState } from '../../proto/state.ts';
+import { RawRecords, STATE } from './raw-records.ts';
+import { profile } from './validation.ts';
+import { CLOCK, frameOf, headerOf, reading, T0 } from './wire.ts';
+
+const EPOCHS = ['0000000000000001', '0000000000000002', '0000000000000003'];
+const GATEWAYS = ['gw1', 'gw2'];
+const SEQS = 40;
+
+const chunkSpec = fc.record({
+  from: fc.integer({ min: 1, max: SEQS }),
+  readings: fc.integer({ min: 0, max: 7 }),
+  rejects: fc.integer({ min: 0, max: 2 }),
+  /** good: what the gateway always sends for these seqs. */
+  variant: fc.oneof(
+    { weight: 6, arbitrary: fc.constant('good' as const) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('damaged' as const, 'other' as const, 'unreadable' as const),
+    },
+  ),
+});
+type ChunkSpec = typeof chunkSpec extends fc.Arbitrary<infer T> ? T : never;
+
+const gapSpec = fc.record({
+  epoch: fc.integer({ min: 0, max: 2 }),
+  from: fc.integer({ min: 1, max: SEQS }),
+  length: fc.integer({ min: 1, max: 15 }),
+  reason: fc.constantFrom('evicted_bytes', 'corrupt', 'of_a_later_version'),
+});
+
+/** Rules that send readings to quarantine, that clip, fill and flag, that remember; and none. */
+const CONFIGURATIONS: readonly Configuration[] = [
+  { version: 'none', retentionMs: 0, aheadMaxMs: 1e12, profiles: {}, assignments: [] },
+  {
+    version: 'strict',
+    retentionMs: 3_600_000,
+    aheadMaxMs: 86_400_000,
+    profiles: {
+      p: profile(
+        {
+          c0: { min: 4, max: 30, onRange: 'quarantine', ratePerSecondMax: 1_000, onRate: 'flag' },
+          c1: { min: 4, max: 30, onRange: 'clip', sentinels: [7], onNull: 'fill' },
+        },
+        { lateAfterMs: 3_000, silentAfterMs: 8_000, onTimeBackwards: 'quarantine' },
+      ),
+    },
+    assignments: [{ site: 'demo', device: 'D*', area: 'hall', line: '1', profile: 'p' }],
+  },
+  {
+    version: 'lax',
+    retentionMs: 0,
+    aheadMaxMs: 1e12,
+    profiles: {
+      q: profile(
+        { c0: { stuckAfterMs: 2, outlierRanges: 1, onOutlier: 'quarantine' } },
+        { name: 'q', timelyWithinMs: 500, lateAfterMs: 2_000, silentAfterMs: 4_000 },
+      ),
+    },
+    assignments: [],
+  },
+];
+
+export const stepSpec = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant('batch' as const),
+      gateway: fc.integer({ min: 0, max: 1 }),
+      epoch: fc.integer({ min: 0, max: 2 }),
+      chunks: fc.array(chunkSpec, { maxLength: 4 }),
+      gaps: fc.array(gapSpec, { maxLength: 2 }),
+      more: fc.integer({ min: 0, max: 10 }),
+      linked: fc.boolean(),
+      correctionMs: fc.constantFrom(0, 0, 1_000, 2_000),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constantFrom('state' as const, 'will' as const),
+      gateway: fc.integer({ min: 0, max: 1 }),
+      epoch: fc.integer({ min: 0, max: 3 }),
+      lastSeq: fc.integer({ min: 0, max: SEQS }),
+      gaps: fc.array(gapSpec, { maxLength: 1 }),
+      stepMs: fc.constantFrom(0, 5_000),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('tick' as const),
+      ms: fc.constantFrom(0, 400, 1_000, 6_000, 70_000),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('junk' as const),
+      bytes: fc.uint8Array({ maxLength: 20 }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('configuration' as const),
+      which: fc.nat({ max: CONFIGURATIONS.length - 1 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('release' as const),
+      gateway: fc.integer({ min: 0, max: 1 }),
+      epoch: fc.integer({ min: 0, max: 2 }),
+      seq: fc.integer({ min: 1, max: SEQS }),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('recovery' as const),
+      /** 2: all gateways. */
+      gateway: fc.integer({ min: 0, max: 2 }),
+      epoch: fc.integer({ min: 0, max: 2 }),
+      stored: fc.integer({ min: 0, max: 20 }),
+      quarantined: fc.integer({ min: 0, max: 5 }),
+    }),
+  },
+);
+export type StepSpec = typeof stepSpec extends fc.Arbitrary<infer T> ? T : never;
+
+function frame(spec: ChunkSpec, epoch: string): ChunkFrame {
+  const builder = new ChunkBuilder();
+  const device = spec.variant === 'other' ? 'clone' : 'D01';
+  for (let i = 0; i < spec.readings; i++) {
+    const seq = spec.from + i;
+    const quality = seq % 3 === 0 ? Quality.CLOCK_UNSYNCED : Quality.GOOD;
+    builder.addReading(reading(`c${seq % 2}`, seq, { device, quality, timeMs: T0 + seq }));
+  }
+  const rejects = spec.readings === 0 ? Math.max(1, spec.rejects) : spec.rejects;
+  for (let i = 0; i < rejects; i++) {
+    const head = Buffer.from([i]);
+    builder.addReject({ timeMs: T0 + i, device, reason: 'garbage', detail: '', head });
+  }
+  const chunk = builder.seal({ ...CLOCK, unsynced: spec.from % 2 === 0 });
+  if (spec.variant === 'unreadable') {
+    return frameOf({ ...chunk, bytes: Buffer.from([0xff]) }, spec.from, epoch);
+  }
+  const good = frameOf(chunk, spec.from, epoch);
+  return spec.variant === 'damaged' ? { ...good, crc32c: (good.crc32c ^ 1) >>> 0 } : good;
+}
+
+function gapOf(spec: typeof gapSpec extends fc.Arbitrary<infer T> ? T : never): Gap {
+  return {
+    epoch: EPOCHS[spec.epoch]!,
+    firstSeq: spec.from,
+    lastSeq: spec.from + spec.length - 1,
+    firstMs: 0,
+    lastMs: 0,
+    reason: spec.reason as GapReason,
+  };
+}
+
+export function logOf(steps: readonly StepSpec[]): LogRecord[] {
+  const raw = new RawRecords();
+  for (const step of steps) {
+    if (step.kind === 'tick') {
+      raw.tick(step.ms);
+    } else if (step.kind === 'junk') {
+      raw.add(RawKind.BATCH, step.bytes);
+    } else if (step.kind === 'configuration') {
+      const configuration = CONFIGURATIONS[step.which]!;
+      raw.add(RawKind.CONFIGURATION, Buffer.from(JSON.stringify(configuration)), '');
+    } else if (step.kind === 'release') {
+      const value = Buffer.from(JSON.stringify(releaseOf(EPOCHS[step.epoch]!, step.seq)));
+      raw.add(RawKind.RELEASE, value, `demo/${GATEWAYS[step.gateway]}`);
+    } else if (step.kind === 'recovery') {
+      const gateway = GATEWAYS[step.gateway];
+      const value = Buffer.from(JSON.stringify(recoveryOf(step)));
+      raw.add(RawKind.RECOVERY, value, gateway === undefined ? '' : `demo/${gateway}`);
+    } else if (step.kind === 'batch') {
+      const epoch = EPOCHS[step.epoch]!;
+      const chunks = step.chunks.map((spec) => frame(spec, epoch));
+      const lastSeq = Math.max(0, ...chunks.map((one) => one.firstSeq + one.count - 1)) + step.more;
+      const gateway = GATEWAYS[step.gateway]!;
+      const header = headerOf(lastSeq, {
+        gateway,
+        epoch,
+        predecessorEpoch: step.linked ? (EPOCHS[step.epoch - 1] ?? NO_EPOCH) : NO_EPOCH,
+        predecessorLastSeq: step.linked ? step.more : 0,
+        corrections:
+          step.correctionMs === 0 ? [] : [{ boot: CLOCK.boot, offsetMs: T0 + step.correctionMs }],
+        gaps: step.gaps.map(gapOf),
+      });
+      raw.add(RawKind.BATCH, encodeBatch(header, chunks), `demo/${gateway}`);
+    } else {
+      const gateway = GATEWAYS[step.gateway]!;
+      const state = {
+        ...STATE,
+        gateway,
+        online: step.kind === 'state',
+        epoch: EPOCHS[step.epoch] ?? NO_EPOCH,
+        lastSeq: step.lastSeq,
+        clockStepMs: step.stepMs,
+        gaps: step.gaps.map(gapOf),
+      };
+      const kind = step.kind === 'state' ? RawKind.STATE : RawKind.WILL;
+      raw.add(kind, encodeState(state), `demo/${gateway}`);
+    }
+  }
+  return raw.records;
+}
+
+function releaseOf(epoch: string, seq: number): ReleaseValue {
+  const value = { timeMs: T0 + seq, value: seq, text: null, kind: 'number' as const, quality: 0 };
+  return { epoch, seq, by: 'tester', reading: { device: 'D01', channel: 'c0', ...value } };
+}
+
+function recoveryOf(step: Extract<StepSpec, { kind: 'recovery' }>): RecoveryValue {
+  if (step.gateway === 2) return { reason: 'log_restored', accounts: [] };
+  const last = step.stored + step.quarantined;
+  const account = {
+    epoch: EPOCHS[step.epoch]!,
+    openedMs: T0,
+    lastSeq: last + 1,
+    stored: step.stored > 0 ? [1, step.stored] : [],
+    quarantined: step.quarantined > 0 ? [step.stored + 1, last] : [],
+  };
+  return { reason: 'log_replaced', accounts: [account] };
+}

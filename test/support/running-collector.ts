@@ -1,0 +1,82 @@
+/** A whole collector in this process, on free ports, with its data in the test's folder. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import type { RunningCollector } from '../../collector/collector.ts';
+import { startCollector } from '../../collector/collector.ts';
+import { loadConfig } from '../../collector/config.ts';
+import { Publisher } from './publisher.ts';
+import { silentLogger } from './silent-logger.ts';
+
+export const TOKENS = { gw1: 'token-of-gateway-1', gw2: 'token-of-gateway-2' };
+
+export class TestCollector {
+  readonly folder = mkdtempSync(join(tmpdir(), 'fms-collector-'));
+  #running: RunningCollector | undefined;
+  #ports = { mqtt: 0, http: 0 };
+
+  get base(): string {
+    return `http://127.0.0.1:${this.#ports.http}`;
+  }
+
+  get mqttPort(): number {
+    return this.#ports.mqtt;
+  }
+
+  /** Keeps its ports from start to start. Resolves when it is ready. */
+  async start(): Promise<void> {
+    const file = join(this.folder, 'collector.yaml');
+    const gateways = Object.entries(TOKENS).map(([gateway, token]) => ({
+      site: 'demo',
+      gateway,
+      token,
+    }));
+    const content = {
+      data_dir: './data',
+      mqtt: { port: this.#ports.mqtt },
+      http: { port: this.#ports.http },
+      sites: { demo: { time_zone: 'Asia/Seoul' } },
+      gateways,
+    };
+    writeFileSync(file, stringify(content));
+    this.#running = await startCollector(loadConfig(file), {
+      clock: { wallMs: () => Date.now() },
+      logger: silentLogger,
+      version: '0.0.0-test',
+    });
+    this.#ports = { mqtt: this.#running.mqttPort, http: this.#running.httpPort };
+    await until(async () => (await fetch(`${this.base}/readyz`)).ok);
+  }
+
+  async stop(): Promise<void> {
+    await this.#running?.stop();
+    this.#running = undefined;
+  }
+
+  async remove(): Promise<void> {
+    await this.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  publisher(gateway: keyof typeof TOKENS): Promise<Publisher> {
+    const token = TOKENS[gateway];
+    return Publisher.connect({ port: this.mqttPort, site: 'demo', gateway, token });
+  }
+
+  async get(path: string): Promise<{ status: number; body: Record<string, unknown> }> {
+    const response = await fetch(this.base + path, { signal: AbortSignal.timeout(20_000) });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  }
+}
+
+/** Asks until the answer is true or 20 s are over. Errors count as not yet. */
+export async function until(isDone: () => Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 20_000;
+  while (!(await isDone().catch(() => false))) {
+    if (performance.now() > endMs) throw new Error(`still not so after 20 s: ${isDone}`);
+    await delay(25);
+  }
+}

@@ -1,0 +1,8 @@
+import type { Logger } from '../../collector/types.ts';
+
+/** Says nothing. */
+export const silentLogger: Logger = {
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
