@@ -116,6 +116,12 @@ export const findingKinds = {
     en: 'The clock that gave the time was not right.',
     ko: '시각을 제공한 시계가 정확하지 않았습니다.',
   },
+  z_score: {
+    bit: 16,
+    dimension: 'accuracy',
+    en: 'The value lies many standard deviations from the mean of the values before it.',
+    ko: '값이 이전 값들의 평균에서 표준편차의 여러 배만큼 벗어났습니다.',
+  },
 } as const satisfies Record<string, FindingKind>;
 
 export type FindingCode = keyof typeof findingKinds;

@@ -44,8 +44,69 @@ export interface ChannelProfile {
    */
   outlierRanges: number | undefined;
   onOutlier: Policy;
+  /**
+   * Farther than this many standard deviations from the mean of the last 100 plausible values; left out:
+   * not judged.
+   */
+  zScoreMax?: number;
+  onZScore?: Policy;
+  /** What the detectors look for; left out: nothing is switched off and there are no limits. */
+  detection?: ChannelDetection;
   /** The value that needs a person (isFail: 1); undefined: none. */
   attentionWhen: number | undefined;
+}
+
+/** See collector/processor/anomaly/. */
+export interface ChannelDetection {
+  /** Names of detectors that leave this channel alone. */
+  off: readonly string[];
+  /**
+   * Bounds, inclusive, beyond which the channel is abnormal; it is normal again once `hysteresis` (in units
+   * of the channel) within them. Undefined: no bound.
+   */
+  low: number | undefined;
+  high: number | undefined;
+  hysteresis: number;
+}
+
+/** See collector/processor/anomaly/. */
+export interface DeviceDetection {
+  /** False: no detector runs for the device. */
+  enabled: boolean;
+  /** Names of detectors that do not run for the device. */
+  off: readonly string[];
+  /** How many false alarms a day the device may raise, about; detectors set their thresholds by it. */
+  falseAlarmsPerDay: number;
+  /** Rows that the detector of the whole device learns from before it says anything. */
+  trainRows: number;
+}
+
+/** See collector/alert.ts. */
+export type AlertSeverity = 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL';
+
+/** What must be so for an alert, by severity; the severest that holds counts. */
+export interface AlertLevel {
+  severity: AlertSeverity;
+  /** CEL over channel names and facts (collector/processor/alerts/facts.ts); true: it holds. */
+  when: string;
+}
+
+/** One cause: of a device it makes one alert at a time, whose severity follows the levels. */
+export interface AlertRule {
+  name: string;
+  /** For people. */
+  title: string;
+  /** In Korean; left out: as `title`. */
+  titleKo?: string;
+  levels: readonly AlertLevel[];
+  /**
+   * CEL: the alert ends when this holds (hysteresis: `sensor1 < 88`). Left out: when no level's `when` does.
+   */
+  until?: string;
+  /** A level must hold for so long before the alert fires; until then it is pending. */
+  forMs: number;
+  /** The end must hold for so long before the alert is resolved. */
+  resolveAfterMs: number;
 }
 
 /**
@@ -88,6 +149,10 @@ export interface DeviceProfile {
   failure: { channel: string; when: number } | undefined;
   channels: Readonly<Record<string, ChannelProfile>>;
   rules: readonly CrossRule[];
+  /** Left out: as collector/processor/anomaly/settings.ts says. */
+  detection?: DeviceDetection;
+  /** Left out: none but the built-in ones (collector/processor/alerts/built_in.ts). */
+  alerts?: readonly AlertRule[];
   /** Globs of sites and devices that get this profile when no assignment names one; of several profiles the first by name. */
   match: readonly { site: string; device: string }[];
 }

@@ -18,6 +18,12 @@ export const RawKind = {
   CONFIGURATION: 'configuration',
   /** JSON ReleaseValue; the key is the gateway's. */
   RELEASE: 'release',
+  /** JSON AcknowledgeValue; the key is the gateway's. */
+  ACKNOWLEDGE: 'acknowledge',
+  /** JSON MarkValue; the key is the gateway's. */
+  MARK: 'mark',
+  /** JSON SilenceValue; the key is ''. Every partition gets it. */
+  SILENCE: 'silence',
   /** JSON RecoveryValue; the key is the gateway's. Appended before anything else to a log that is new or was restored. */
   RECOVERY: 'recovery',
 } as const;
@@ -51,6 +57,48 @@ export interface ReleaseValue {
   reading: QuarantinedReading;
   /** Who released it, for the audit. */
   by: string;
+}
+
+/** The JSON of a RawKind.ACKNOWLEDGE record: a person has seen an alert and cares for it. */
+export interface AcknowledgeValue {
+  /** AlertEntry.id. */
+  alert: string;
+  by: string;
+  note: string;
+}
+
+export const ANOMALY_MARKS = ['true', 'false', 'maintenance'] as const;
+/** What a person says an anomaly was: real, a false alarm, or work on the machine. */
+export type AnomalyMark = (typeof ANOMALY_MARKS)[number];
+
+/** The JSON of a RawKind.MARK record. */
+export interface MarkValue {
+  /** AnomalyEntry.id. */
+  anomaly: string;
+  device: string;
+  mark: AnomalyMark;
+  by: string;
+  note: string;
+}
+
+/**
+ * The JSON of a RawKind.SILENCE record: what matches makes no messages until it ends. One with a known id
+ * replaces that one; to end it, `untilMs` is moved to now. Globs: `*` and `?`.
+ */
+export interface SilenceValue {
+  id: string;
+  /** maintenance: anomalies that begin in it are marked so. */
+  kind: 'silence' | 'maintenance';
+  site: string;
+  area: string;
+  line: string;
+  device: string;
+  /** Name of the alert rule. */
+  rule: string;
+  fromMs: number;
+  untilMs: number;
+  by: string;
+  reason: string;
 }
 
 /** A whole reading that a rule sent to quarantine. */
@@ -94,6 +142,14 @@ export const OutputKind = {
   DEVICE: 'device',
   /** A reading left quarantine. */
   RELEASE: 'release',
+  /** An anomaly began, got worse or ended. */
+  ANOMALY: 'anomaly',
+  /** An alert changed. */
+  ALERT: 'alert',
+  /** A silence was set, changed or ended; from partition 0. */
+  SILENCE: 'silence',
+  /** A person said what an anomaly was. */
+  MARK: 'mark',
 } as const;
 
 export type OutputTopic = Exclude<LogTopic, 'raw'>;

@@ -104,6 +104,8 @@ t.test('the processor is pure', async (t) => {
               'collector/expressions.ts',
               'collector/findings.ts',
               'collector/profile.ts',
+              'collector/alert.ts',
+              'collector/quality/score.ts',
               'collector/log/log.ts',
               'collector/store/store.ts',
             ].includes(entry.target))),

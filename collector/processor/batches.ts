@@ -239,6 +239,7 @@ class BatchIntake {
       }
       for (let i = Math.max(from, readings); i < end; i++) {
         const reject = columns.rejects[i - readings]!;
+        this.#book.soft.rejected(reject.device);
         this.#step.quarantine(this.#book, {
           device: reject.device,
           reason: reject.reason,
@@ -259,7 +260,7 @@ class BatchIntake {
     const { receivedMs, configuration } = step;
     const { order } = this.#account;
     const input = { columns, firstSeq, fresh, receivedMs, order, configuration };
-    const judgement = this.#book.soft.judge(input, step.nowMs);
+    const judgement = this.#book.soft.judge(this.#book, input, step);
     for (const { seq, reason, detail, reading } of judgement.quarantined) {
       step.quarantine(this.#book, {
         device: reading.device,

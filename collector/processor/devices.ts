@@ -88,8 +88,12 @@ export class GatewayDevices {
     }
   }
 
-  /** Puts out what changed. `resumedMs`: since when records come again after a pause of the collector. */
-  report(book: Origin, step: Step, resumedMs: number): void {
+  /**
+   * Puts out what changed. `resumedMs`: since when records come again after a pause of the collector.
+   * Answers the devices that fell silent.
+   */
+  report(book: Origin, step: Step, resumedMs: number): string[] {
+    const silent: string[] = [];
     this.#dueMs = Number.POSITIVE_INFINITY;
     for (const device of this.#devices.values()) {
       const place = step.configuration.placeOf(book.site, device.device);
@@ -105,8 +109,10 @@ export class GatewayDevices {
         if (step.nowMs >= this.#quietUntilMs) announce(book, entry, step);
       } else if (before.state !== state) {
         tell(book, entry, before.state, sinceMs, step);
+        if (state === 'silent') silent.push(device.device);
       }
     }
+    return silent;
   }
 
   encode(): EncodedDevices {

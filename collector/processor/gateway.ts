@@ -10,6 +10,7 @@ import { EpochAccount, isSettled, placeOf } from './epoch.ts';
 import { CORRECTIONS_PER_GATEWAY_MAX, EPOCHS_PER_GATEWAY_MAX } from './limits.ts';
 import type { GatewayEntry } from './outputs.ts';
 import { GatewaySoft } from './soft.ts';
+import { GatewayWatch } from './watch.ts';
 
 const FORMAT = 1;
 
@@ -31,6 +32,7 @@ export class GatewayBook {
   readonly site: string;
   readonly gateway: string;
   readonly open = new Map<Epoch, EpochAccount>();
+  readonly watch: GatewayWatch;
   readonly soft: GatewaySoft;
   readonly #settled = new Map<Epoch, Uint8Array>();
   /** Settled since the state was last taken. */
@@ -53,7 +55,8 @@ export class GatewayBook {
     const slash = key.indexOf('/');
     this.site = slash < 0 ? key : key.slice(0, slash);
     this.gateway = slash < 0 ? '' : key.slice(slash + 1);
-    this.soft = new GatewaySoft(this.site);
+    this.watch = new GatewayWatch(this.site);
+    this.soft = new GatewaySoft(this.site, this.watch);
   }
 
   /** What the last state said; undefined before the first. */
@@ -201,6 +204,7 @@ export class GatewayBook {
   takeChanges(into: Map<string, Uint8Array | null>): void {
     if (this.#changed) into.set(this.key, this.#encode());
     this.#changed = false;
+    this.watch.takeHard(this.key, into);
     for (const epoch of this.#forgotten) into.set(this.#keyOf(epoch), null);
     this.#forgotten.clear();
     for (const epoch of this.#newlySettled) into.set(this.#keyOf(epoch), this.#settled.get(epoch)!);
@@ -226,7 +230,13 @@ export class GatewayBook {
     this.#changed = false;
   }
 
-  restoreEpoch(epoch: Epoch, bytes: Uint8Array): void {
+  /** What takeChanges() put under the book's key and this part of it. */
+  restorePart(part: string, bytes: Uint8Array): void {
+    if (part === 'anomalies' || part === 'alerts') this.watch.restoreHard(part, bytes);
+    else this.#restoreEpoch(part, bytes);
+  }
+
+  #restoreEpoch(epoch: Epoch, bytes: Uint8Array): void {
     if (isSettled(bytes)) this.#settled.set(epoch, bytes);
     else this.open.set(epoch, EpochAccount.decode(epoch, bytes));
   }

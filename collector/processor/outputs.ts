@@ -13,7 +13,8 @@ import { decoded, key, newWriter, readerOf, WireType } from '../../proto/fields.
 import { BATCH_BYTES_MAX } from '../../proto/limits.ts';
 import type { Batch, Epoch, ReaderState } from '../../proto/model.ts';
 import type { Treatment } from '../findings.ts';
-import type { QuarantinedReading } from '../types.ts';
+import type { AlertSeverity } from '../profile.ts';
+import type { MarkValue, QuarantinedReading, SilenceValue } from '../types.ts';
 
 /** What must not enter `readings`. */
 export interface QuarantineEntry {
@@ -111,6 +112,15 @@ export const EventKind = {
   /** A release that was refused: not in quarantine, or released before. */
   RELEASE_REFUSED: 'release_refused',
   LOG_RECOVERED: 'log_recovered',
+  /** A device is not as it was learnt to be: `detail` is that of AnomalyEntry at its begin, and at its end. */
+  ANOMALY: 'anomaly',
+  ANOMALY_END: 'anomaly_end',
+  ALERT_FIRING: 'alert_firing',
+  ALERT_ACKNOWLEDGED: 'alert_acknowledged',
+  ALERT_RESOLVED: 'alert_resolved',
+  /** An acknowledgement or mark of something that is not known (any more). */
+  DECISION_REFUSED: 'decision_refused',
+  SILENCE_SET: 'silence_set',
 } as const;
 
 /** Account of one epoch of a gateway: stored + quarantined + gapReadings + inFlight = lastSeq. */
@@ -190,6 +200,102 @@ export interface ReleaseEntry {
   seq: number;
   by: string;
   releasedMs: number;
+}
+
+/** Why a device was called abnormal, for people. */
+export interface AnomalyReason {
+  en: string;
+  ko: string;
+}
+
+/** One anomaly from onset to end; a newer entry of the same id replaces the older one. */
+export interface AnomalyEntry {
+  /** 16 hex digits: of site, device and onset. */
+  id: string;
+  site: string;
+  gateway: string;
+  device: string;
+  /** Name of the detector that says it loudest, at the peak. */
+  detector: string;
+  /** The channel that it is said of, at the peak; '' for the device as a whole. */
+  channel: string;
+  state: 'open' | 'ended';
+  /** Times of readings. endMs: 0 while it is open. */
+  onsetMs: number;
+  peakMs: number;
+  endMs: number;
+  /** 0 to 1, at the peak. */
+  score: number;
+  /** At the peak; null where it is no number. */
+  value: number | null;
+  expectedLow: number | null;
+  expectedHigh: number | null;
+  reason: AnomalyReason;
+  /** Channels that contributed, the loudest first; at most 5. */
+  channels: readonly { channel: string; detector: string; score: number }[];
+  /** Id of the maintenance window that it began in; ''. */
+  maintenance: string;
+  /** 1, 2, 3… with each entry of the id. */
+  version: number;
+  /** Log time. */
+  updatedMs: number;
+}
+
+export type AlertState = 'pending' | 'firing' | 'acknowledged' | 'resolved';
+
+/** An alert as it stands; a newer entry of the same id replaces the older one. */
+export interface AlertEntry {
+  /** 16 hex digits: of site, gateway, device, rule and when it began. */
+  id: string;
+  site: string;
+  gateway: string;
+  /** '' for an alert of the gateway itself. */
+  device: string;
+  area: string;
+  line: string;
+  /** AlertRule.name, or that of a built-in rule. */
+  rule: string;
+  severity: AlertSeverity;
+  state: AlertState;
+  title: string;
+  titleKo: string;
+  /** What holds, with values, for people. */
+  summary: string;
+  summaryKo: string;
+  /** Of the channels and facts in the condition, as they were at the last change. */
+  values: Readonly<Record<string, number | string | boolean | null>>;
+  /** Time of the reading (or log time, where there is none) from which it holds. */
+  startedMs: number;
+  /** Log times; 0: not yet. */
+  firedMs: number;
+  acknowledgedMs: number;
+  acknowledgedBy: string;
+  acknowledgedNote: string;
+  resolvedMs: number;
+  /** '' while it is not resolved: cleared, no_device, rule_removed. */
+  resolvedBy: string;
+  /** Id of the silence that keeps it from making messages now; ''. */
+  silence: string;
+  /** Rule of the same gateway whose alert stands for this one now (gateway_down); ''. */
+  inhibitedBy: string;
+  /** 1, 2, 3… with each entry of the id: id and version name a message. */
+  version: number;
+  /** When the payload of the last change became durable in raw: for latencies. */
+  receivedMs: number;
+  /** Log time. */
+  updatedMs: number;
+}
+
+/** A silence as it stands. */
+export interface SilenceEntry extends SilenceValue {
+  updatedMs: number;
+}
+
+/** What a person said of an anomaly; the newest of an anomaly holds. */
+export interface MarkEntry extends MarkValue {
+  site: string;
+  gateway: string;
+  markedMs: number;
 }
 
 /**
@@ -331,6 +437,38 @@ export function encodeRelease(entry: ReleaseEntry): Uint8Array {
 
 export function decodeRelease(value: Uint8Array): ReleaseEntry {
   return decodeJson(value) as ReleaseEntry;
+}
+
+export function encodeAnomaly(entry: AnomalyEntry): Uint8Array {
+  return encodeJson(entry);
+}
+
+export function decodeAnomaly(value: Uint8Array): AnomalyEntry {
+  return decodeJson(value) as AnomalyEntry;
+}
+
+export function encodeAlert(entry: AlertEntry): Uint8Array {
+  return encodeJson(entry);
+}
+
+export function decodeAlert(value: Uint8Array): AlertEntry {
+  return decodeJson(value) as AlertEntry;
+}
+
+export function encodeSilence(entry: SilenceEntry): Uint8Array {
+  return encodeJson(entry);
+}
+
+export function decodeSilence(value: Uint8Array): SilenceEntry {
+  return decodeJson(value) as SilenceEntry;
+}
+
+export function encodeMark(entry: MarkEntry): Uint8Array {
+  return encodeJson(entry);
+}
+
+export function decodeMark(value: Uint8Array): MarkEntry {
+  return decodeJson(value) as MarkEntry;
 }
 
 export function encodeQuarantine(entries: readonly QuarantineEntry[]): Uint8Array {

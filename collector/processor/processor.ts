@@ -8,6 +8,8 @@
  * - `.configuration`: the configuration that holds, as it came
  * - `site/gateway`: GatewayBook
  * - `site/gateway|epoch`: EpochAccount
+ * - `site/gateway|anomalies`, `site/gateway|alerts`: those that have not ended
+ * - `.silences`: those that have not ended
  * Soft state, by gateway: GatewaySoft. It is taken now and then and made good by processing again what
  * came since; without it rules and device states begin anew, and nothing else changes.
  */
@@ -34,6 +36,7 @@ import { CollectorGapReason, EventKind, QuarantineReason } from './outputs.ts';
 import { parseJson } from './parse.ts';
 import { processRecovery } from './recovery.ts';
 import { processRelease } from './releases.ts';
+import { Silences } from './silences.ts';
 import {
   processIdentityConflict,
   processOversized,
@@ -46,6 +49,7 @@ import { Step } from './step.ts';
 /** No gateway's key: those have a slash. */
 const PARTITION_KEY = '.partition';
 export const CONFIGURATION_KEY = '.configuration';
+const SILENCES_KEY = '.silences';
 const FORMAT = 2;
 /** Knew neither pauses nor configurations. */
 const FORMAT_BEFORE_CONFIGURATIONS = 1;
@@ -82,6 +86,7 @@ export class Processor {
   #coldReason: string | undefined;
   readonly #configuration = new ActiveConfiguration();
   #configurationChanged = false;
+  readonly #silences = new Silences();
   readonly #books = new Map<string, GatewayBook>();
   /** Books that may differ from the state as last taken. */
   readonly #touched = new Set<GatewayBook>();
@@ -95,8 +100,9 @@ export class Processor {
       const bar = key.indexOf('|');
       if (key === PARTITION_KEY) this.#restorePartition(bytes);
       else if (key === CONFIGURATION_KEY) this.#configuration.take(bytes);
+      else if (key === SILENCES_KEY) this.#silences.restore(bytes);
       else if (bar < 0) this.#book(key).restore(bytes);
-      else this.#book(key.slice(0, bar)).restoreEpoch(key.slice(bar + 1), bytes);
+      else this.#book(key.slice(0, bar)).restorePart(key.slice(bar + 1), bytes);
     }
     for (const [key, bytes] of options.soft ?? []) {
       if (!this.#book(key).soft.restore(bytes))
@@ -118,9 +124,11 @@ export class Processor {
     if (receivedMs - this.#timeMs > PAUSE_MS) this.#resumedMs = receivedMs;
     this.#timeMs = Math.max(this.#timeMs, receivedMs);
     const times = { receivedMs, nowMs: this.#timeMs };
-    const step = new Step(times, this.#configuration.compiled, this.stats);
+    const { compiled: configuration } = this.#configuration;
+    const step = new Step(times, { configuration, silences: this.#silences.all }, this.stats);
     if (this.#coldReason !== undefined) this.#beginAnew(this.#coldReason, step);
     if (record.kind === RawKind.CONFIGURATION) this.#configure(record, step);
+    else if (record.kind === RawKind.SILENCE) this.#silence(record, step);
     else if (record.kind === RawKind.RECOVERY && record.key === '') this.#recoverAll(record, step);
     else if (record.kind !== RawKind.TICK) this.#dispatch(record, step);
     if (this.#timeMs - this.#reportedMs >= REPORT_INTERVAL_MS) this.#report(step);
@@ -141,6 +149,8 @@ export class Processor {
     const { bytes } = this.#configuration;
     if (this.#configurationChanged && bytes !== undefined) changes.set(CONFIGURATION_KEY, bytes);
     this.#configurationChanged = false;
+    const silences = this.#silences.takeChanges();
+    if (silences !== undefined) changes.set(SILENCES_KEY, silences);
     for (const book of this.#touched) book.takeChanges(changes);
     this.#touched.clear();
     return changes;
@@ -190,6 +200,12 @@ export class Processor {
       case RawKind.RELEASE:
         processRelease(book, value, step);
         break;
+      case RawKind.ACKNOWLEDGE:
+        book.watch.acknowledge(book, value, step);
+        break;
+      case RawKind.MARK:
+        book.watch.mark(book, value, step);
+        break;
       case RawKind.RECOVERY:
         processRecovery(book, value, step);
         break;
@@ -209,7 +225,10 @@ export class Processor {
   /** Windows and devices are lost: nothing is said of what would only seem new. */
   #beginAnew(reason: string, step: Step): void {
     this.#coldReason = undefined;
-    for (const book of this.#books.values()) book.soft.beginAnew(step.nowMs);
+    for (const book of this.#books.values()) {
+      book.soft.beginAnew(book, step);
+      this.#touched.add(book);
+    }
     const detail = { reason, gateways: this.#books.size };
     step.event(NOBODY, { kind: EventKind.COLD_START, severity: 'warning', detail });
   }
@@ -231,6 +250,23 @@ export class Processor {
     step.event(NOBODY, { kind: EventKind.CONFIGURATION, severity, detail });
   }
 
+  /** What matches makes no messages from this record on. Every partition gets it; the first one says so. */
+  #silence(record: LogRecord, step: Step): void {
+    const silence = this.#silences.take(record.value);
+    step.silences = this.#silences.all;
+    for (const book of this.#books.values()) book.soft.silenced();
+    if (record.partition !== 0) return;
+    if (silence === undefined) {
+      const detail = { what: 'silence' };
+      step.event(NOBODY, { kind: EventKind.DECISION_REFUSED, severity: 'warning', detail });
+      return;
+    }
+    step.silence({ ...silence, updatedMs: step.nowMs });
+    const { id, by, reason, untilMs } = silence;
+    const detail = { id, silence_kind: silence.kind, until_ms: untilMs, by, reason };
+    step.event(NOBODY, { kind: EventKind.SILENCE_SET, severity: 'info', detail });
+  }
+
   /** The log was restored from a backup: of every gateway what came since is missing. */
   #recoverAll(record: LogRecord, step: Step): void {
     for (const book of this.#books.values()) {
@@ -246,6 +282,10 @@ export class Processor {
   /** Rows of what changed, in an order that depends on nothing but the state. */
   #report(step: Step): void {
     this.#reportedMs = step.nowMs;
+    if (this.#silences.forget(step.nowMs)) {
+      step.silences = this.#silences.all;
+      for (const book of this.#books.values()) book.soft.silenced();
+    }
     const books = this.#inTurn(
       [...this.#books.values()].filter((book) => this.#needsReport(book, step.nowMs)),
     );

@@ -12,10 +12,14 @@ import { EventKind } from './outputs.ts';
 import type { Step } from './step.ts';
 import type { JudgeInput, Judgement } from './validation/judgement.ts';
 import { GatewayValidation } from './validation/validation.ts';
+import type { GatewayWatch } from './watch.ts';
 
-/** Encoded: format, length of the JSON (uint32, little-endian), JSON, then the validation's own bytes. */
-const FORMAT = 1;
-const HEADER_BYTES = 5;
+/**
+ * Encoded: format (uint8), lengths of the JSON and of the validation's bytes (uint32, little-endian), then
+ * these, then the bytes of the watch.
+ */
+const FORMAT = 2;
+const HEADER_BYTES = 9;
 
 /** The gateway's book. */
 interface Owner extends Origin {
@@ -29,6 +33,7 @@ interface Encoded extends EncodedDevices {
 
 export class GatewaySoft {
   readonly #site: string;
+  readonly #watch: GatewayWatch;
   #validation: GatewayValidation;
   #devices = new GatewayDevices();
   /** When the gateway itself last said anything, log time; 0: never. */
@@ -37,8 +42,9 @@ export class GatewaySoft {
   /** Differs from what was taken last. */
   #changed = false;
 
-  constructor(site: string) {
+  constructor(site: string, watch: GatewayWatch) {
     this.#site = site;
+    this.#watch = watch;
     this.#validation = new GatewayValidation(site);
   }
 
@@ -60,28 +66,45 @@ export class GatewaySoft {
   }
 
   /** Judges fresh readings of a chunk, and notes which devices they are of. */
-  judge(input: JudgeInput, nowMs: number): Judgement {
+  judge(book: Owner, input: JudgeInput, step: Step): Judgement {
     this.#changed = true;
     const judgement = this.#validation.judge(input);
-    this.#devices.seen(judgement.devices, nowMs);
+    this.#devices.seen(judgement.devices, step.nowMs);
+    this.#watch.judged(book, input, judgement, this.#around(0), step);
     return judgement;
+  }
+
+  /** A reject of this device came. */
+  rejected(device: string): void {
+    this.#changed = true;
+    this.#watch.rejected(device);
   }
 
   /** Another configuration holds. */
   reconfigure(): void {
     this.#devices.review();
+    this.#watch.review();
     this.#changed = true;
   }
 
-  beginAnew(nowMs: number): void {
+  /** Other silences hold. */
+  silenced(): void {
+    this.#watch.review();
+    this.#changed = true;
+  }
+
+  beginAnew(book: Owner, step: Step): void {
+    const { nowMs } = step;
     this.#heardMs = nowMs;
     this.#devices.beginAnew(nowMs + COLD_QUIET_MS);
+    this.#watch.beginAnew(book, step);
     this.#changed = true;
   }
 
   /** Whether report() has something to do. `resumedMs`: see GatewayDevices.report. */
   isDue(book: Owner, nowMs: number, resumedMs: number): boolean {
-    return nowMs >= this.#devices.dueMs || this.#fallsSilent(book, nowMs, resumedMs);
+    if (nowMs >= this.#devices.dueMs || nowMs >= this.#watch.dueMs) return true;
+    return this.#fallsSilent(book, nowMs, resumedMs);
   }
 
   report(book: Owner, step: Step, resumedMs: number): void {
@@ -92,7 +115,11 @@ export class GatewaySoft {
       const detail = { last_heard_ms: this.#heardMs };
       step.event(book, { kind: EventKind.GATEWAY_SILENT, severity: 'error', detail });
     }
-    if (step.nowMs >= this.#devices.dueMs) this.#devices.report(book, step, resumedMs);
+    if (step.nowMs >= this.#devices.dueMs) {
+      const silent = this.#devices.report(book, step, resumedMs);
+      for (const device of silent) this.#watch.deviceSilent(book, device, step);
+    }
+    this.#watch.report(book, this.#around(resumedMs), step);
   }
 
   /** Undefined when nothing changed since it was taken last. */
@@ -106,8 +133,10 @@ export class GatewaySoft {
     };
     const json = Buffer.from(JSON.stringify(body));
     const header = Buffer.alloc(HEADER_BYTES, FORMAT);
+    const validation = this.#validation.encode();
     header.writeUInt32LE(json.length, 1);
-    return Buffer.concat([header, json, this.#validation.encode()]);
+    header.writeUInt32LE(validation.length, 5);
+    return Buffer.concat([header, json, validation, this.#watch.encodeSoft()]);
   }
 
   /** False when another version wrote it: nothing is restored then. */
@@ -115,14 +144,19 @@ export class GatewaySoft {
     if (bytes[0] !== FORMAT) return false;
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const end = HEADER_BYTES + buffer.readUInt32LE(1);
-    const validation = GatewayValidation.decode(this.#site, bytes.subarray(end));
-    if (validation === undefined) return false;
+    const watchAt = end + buffer.readUInt32LE(5);
+    const validation = GatewayValidation.decode(this.#site, bytes.subarray(end, watchAt));
+    if (validation === undefined || !this.#watch.restoreSoft(bytes.subarray(watchAt))) return false;
     const body = JSON.parse(buffer.toString('utf8', HEADER_BYTES, end)) as Encoded;
     this.#validation = validation;
     this.#devices = GatewayDevices.decode(body);
     this.#heardMs = body.heardMs;
     this.#silent = body.silent;
     return true;
+  }
+
+  #around(resumedMs: number): { silent: boolean; resumedMs: number } {
+    return { silent: this.#silent, resumedMs };
   }
 
   #fallsSilent(book: Owner, nowMs: number, resumedMs: number): boolean {

@@ -1,25 +1,33 @@
 /** What one raw record leads to, collected and then turned into output records. */
 
 import type { NewRecord } from '../log/log.ts';
-import type { OutputTopic } from '../types.ts';
+import type { OutputTopic, SilenceValue } from '../types.ts';
 import { OutputKind } from '../types.ts';
 import { ENTRIES_PER_RECORD_MAX, HEAD_BYTES } from './limits.ts';
 import type { Origin } from './origin.ts';
 import type {
+  AlertEntry,
+  AnomalyEntry,
   DeviceEntry,
   EventEntry,
   GatewayEntry,
   LedgerEntry,
+  MarkEntry,
   QuarantineEntry,
   ReleaseEntry,
+  SilenceEntry,
 } from './outputs.ts';
 import {
+  encodeAlert,
+  encodeAnomaly,
   encodeDevice,
   encodeEvents,
   encodeGateway,
   encodeLedger,
+  encodeMark,
   encodeQuarantine,
   encodeRelease,
+  encodeSilence,
 } from './outputs.ts';
 import type { CompiledConfiguration } from './validation/compile.ts';
 
@@ -45,6 +53,7 @@ export class Step {
   readonly stats: ProcessorStats;
   /** What holds; a record may bring another. */
   configuration: CompiledConfiguration;
+  silences: readonly SilenceValue[];
   readonly #outputs: ProcessorOutput[] = [];
   #quarantine: QuarantineEntry[] = [];
   #events: EventEntry[] = [];
@@ -52,12 +61,13 @@ export class Step {
 
   constructor(
     times: { receivedMs: number; nowMs: number },
-    configuration: CompiledConfiguration,
+    holds: { configuration: CompiledConfiguration; silences: readonly SilenceValue[] },
     stats: ProcessorStats,
   ) {
     this.receivedMs = times.receivedMs;
     this.nowMs = times.nowMs;
-    this.configuration = configuration;
+    this.configuration = holds.configuration;
+    this.silences = holds.silences;
     this.stats = stats;
   }
 
@@ -114,6 +124,22 @@ export class Step {
 
   release(book: Origin, entry: ReleaseEntry): void {
     this.#put('events', book.key, OutputKind.RELEASE, encodeRelease(entry));
+  }
+
+  anomaly(book: Origin, entry: AnomalyEntry): void {
+    this.#put('events', book.key, OutputKind.ANOMALY, encodeAnomaly(entry));
+  }
+
+  alert(book: Origin, entry: AlertEntry): void {
+    this.#put('events', book.key, OutputKind.ALERT, encodeAlert(entry));
+  }
+
+  mark(book: Origin, entry: MarkEntry): void {
+    this.#put('events', book.key, OutputKind.MARK, encodeMark(entry));
+  }
+
+  silence(entry: SilenceEntry): void {
+    this.#put('events', '', OutputKind.SILENCE, encodeSilence(entry));
   }
 
   /** Everything, in the order in which it was said within a topic. */

@@ -147,6 +147,90 @@ export interface ReleaseRow {
   releasedMs: number;
 }
 
+/** Table `anomalies`: the row with the highest version of an id replaces the older ones. */
+export interface AnomalyRow {
+  id: string;
+  site: string;
+  gateway: string;
+  device: string;
+  detector: string;
+  channel: string;
+  state: 'open' | 'ended';
+  onsetMs: number;
+  peakMs: number;
+  endMs: number;
+  score: number;
+  value: number | null;
+  expectedLow: number | null;
+  expectedHigh: number | null;
+  /** JSON {en, ko}. */
+  reason: string;
+  /** JSON: AnomalyEntry.channels. */
+  channels: string;
+  maintenance: string;
+  version: number;
+  updatedMs: number;
+}
+
+/** Table `alerts`: the row with the highest version of an id replaces the older ones. */
+export interface AlertRow {
+  id: string;
+  site: string;
+  gateway: string;
+  device: string;
+  area: string;
+  line: string;
+  rule: string;
+  severity: 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL';
+  state: 'pending' | 'firing' | 'acknowledged' | 'resolved';
+  title: string;
+  titleKo: string;
+  summary: string;
+  summaryKo: string;
+  /** JSON: AlertEntry.values. */
+  values: string;
+  startedMs: number;
+  firedMs: number;
+  acknowledgedMs: number;
+  acknowledgedBy: string;
+  acknowledgedNote: string;
+  resolvedMs: number;
+  resolvedBy: string;
+  silence: string;
+  inhibitedBy: string;
+  version: number;
+  receivedMs: number;
+  updatedMs: number;
+}
+
+/** Table `silences`: the newest row of an id replaces the older ones. */
+export interface SilenceRow {
+  id: string;
+  kind: 'silence' | 'maintenance';
+  site: string;
+  area: string;
+  line: string;
+  device: string;
+  rule: string;
+  fromMs: number;
+  untilMs: number;
+  by: string;
+  reason: string;
+  updatedMs: number;
+}
+
+/** Table `anomaly_marks`: the newest row of an anomaly replaces the older ones. */
+export interface MarkRow {
+  anomaly: string;
+  site: string;
+  gateway: string;
+  device: string;
+  mark: 'true' | 'false' | 'maintenance';
+  by: string;
+  note: string;
+  markedMs: number;
+}
+
 /** A row of table `devices`: the newest reading of a channel. */
 export type NewestRow = Pick<
   ReadingRow,

@@ -5,7 +5,7 @@ import type { QuarantinedReading } from '../../types.ts';
 import type { Annotation } from '../outputs.ts';
 import type { Interval } from '../ranges.ts';
 import type { CompiledConfiguration } from './compile.ts';
-import type { TypeChange } from './run.ts';
+import type { Sheet, TypeChange } from './run.ts';
 
 export interface JudgeInput {
   /** As decoded, times corrected where the gateway's clock was wrong. Not changed. */
@@ -56,4 +56,6 @@ export interface Judgement {
   typeChanges: TypeChange[];
   /** In the order of the devices' first series. */
   devices: DeviceSeen[];
+  /** What was said of each reading, by index. Valid until another chunk is judged. */
+  sheet: Sheet;
 }

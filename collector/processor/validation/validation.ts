@@ -84,6 +84,7 @@ export class GatewayValidation {
       quarantined: [],
       typeChanges: run.typeChanges,
       devices: devices.map(finishSeen),
+      sheet,
     };
     if (sheet.any) {
       judgement.annotations = annotationsOf(sheet, firstSeq, fresh, columns.timesMs.length);

@@ -135,7 +135,7 @@ t.test('settled epochs are short, and open again when something of them comes', 
   t.ok(bytes && bytes.length < 200, `${bytes?.length} bytes`);
   const later = new GatewayBook('demo/gw1');
   later.restore(changes.get('demo/gw1')!);
-  later.restoreEpoch(EPOCH, bytes!);
+  later.restorePart(EPOCH, bytes!);
   t.equal(later.open.size, 0);
   t.same(later.account(EPOCH, 99).unseen(999_999, 1_000_001), [{ from: 1_000_001, to: 1_000_001 }]);
   t.match(later.account(EPOCH, 99), {
