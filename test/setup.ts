@@ -6,6 +6,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fetchKafka, kafkaFiles } from './support/kafka/cache.ts';
 import { findProgram } from './support/programs.ts';
 
@@ -46,6 +47,8 @@ const components = kafkaFiles() === undefined ? [...programs, maven] : programs;
 const missing = components.filter((component) => !component.present());
 if (missing.length > 0 && process.getuid?.() === 0 && existsSync('/etc/debian_version'))
   install(missing.map((component) => component.debianPackage));
+
+rmSync(join(import.meta.dirname, '../.tap/fixtures'), { recursive: true, force: true });
 
 let complete = true;
 for (const component of components) {

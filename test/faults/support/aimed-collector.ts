@@ -6,6 +6,7 @@
  */
 
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { ClickHouseClient } from '@clickhouse/client';
 import { startCollector } from '../../../collector/collector.ts';
@@ -169,7 +170,9 @@ async function aimedCommand(
   if ('table' in aim) {
     if (params.query.includes('INSERT INTO')) watched ??= watchParts(this, aim);
     await watched;
-    return run();
+    const result = await run();
+    await metByThread(aim, params.query);
+    return result;
   }
   const isIt = isMatch(aim, params);
   if (!isIt || !isNow()) return run();
@@ -178,6 +181,22 @@ async function aimedCommand(
   const result = await run();
   die();
   return result;
+}
+
+/** Longer than any thread waits for its turn. */
+const THREAD_LATE_MS = 5_000;
+/** Of the table, before the one that makes the part. */
+let insertsBefore = skip;
+
+/**
+ * The part is there, and the thread that saw it may not have had its turn yet: nothing must go on meanwhile,
+ * for what comes next may never come again. The wait ends with the process, or is in vain after an insert
+ * that made no part.
+ */
+async function metByThread({ table, part }: PartAim, query: string): Promise<void> {
+  if (part === 'merging' || !new RegExp(`^INSERT INTO ${table} `).test(query)) return;
+  insertsBefore -= 1;
+  if (watched !== undefined && insertsBefore < 0) await delay(THREAD_LATE_MS);
 }
 
 function isMatch({ sql, site }: StatementAim, params: Parameters<Command>[0]): boolean {
