@@ -166,6 +166,7 @@ class Collector implements RunningCollector {
       team: () => this.#team,
       fleet: this.#view.fleet,
       devices: this.#view.devices,
+      alerts: () => (this.#view.live === undefined ? undefined : this.#view.alerts),
       log: () => this.#log?.stats(),
       store: () => this.#storing.store?.stats(),
       streams: () => this.#view.live?.hub.stats(),

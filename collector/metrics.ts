@@ -1,8 +1,10 @@
 /** /metrics: every figure is read when it is asked for, so parts only keep counters of their own. */
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { ALERT_SEVERITIES } from './alert.ts';
 import type { ReadinessCheck } from './api/context.ts';
 import { ledgerSums } from './api/ledger.ts';
+import type { LiveAlerts } from './api/live/alerts.ts';
 import type { LiveDevices } from './api/live/devices.ts';
 import type { LiveFleet } from './api/live/fleet.ts';
 import type { StreamStats } from './api/stream.ts';
@@ -29,6 +31,8 @@ export interface MetricSources {
   team: () => Pick<Team, 'members' | 'share'> | undefined;
   fleet: LiveFleet;
   devices: LiveDevices;
+  /** Undefined in a process that does not follow them. */
+  alerts: () => LiveAlerts | undefined;
   /** Undefined while that part is not there. */
   log: () => LogStats | undefined;
   store: () => ReturnType<Store['stats']> | undefined;
@@ -91,6 +95,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   spaceMetrics(sources, gauge);
   streamMetrics(sources, gauge, counter);
   gatewayMetrics(sources, gauge);
+  alertMetrics(sources, gauge);
   return { text: () => registry.metrics(), broker: brokerMetrics(registry, sources, gauge) };
 }
 
@@ -381,6 +386,30 @@ function streamMetrics(
     [],
     (set) => set(devices.leftOutTotal),
   );
+}
+
+const OPEN_STATES = ['pending', 'firing', 'acknowledged'] as const;
+
+function alertMetrics({ alerts }: MetricSources, gauge: AddMetric): void {
+  gauge(
+    'alerts',
+    'Alerts that are open, by severity and state; none in a process without component serve.',
+    ['severity', 'state'],
+    (set) => {
+      const open = alerts()?.open();
+      if (open === undefined) return;
+      for (const severity of ALERT_SEVERITIES)
+        for (const state of OPEN_STATES)
+          set(open.filter((one) => one.severity === severity && one.state === state).length, {
+            severity,
+            state,
+          });
+    },
+  );
+  gauge('anomalies_open', 'Anomalies that have not ended; likewise.', [], (set) => {
+    const live = alerts();
+    if (live !== undefined) set(live.openAnomalyCount);
+  });
 }
 
 function gatewayMetrics({ fleet, clock }: MetricSources, gauge: AddMetric): void {

@@ -9,7 +9,8 @@ import type { Configuration } from '../profile.ts';
 import type { ConfigurationStatus } from '../profiles/live.ts';
 import type { Store } from '../store/store.ts';
 import type { WriterStatus } from '../store/writer.ts';
-import type { Clock, ReleaseValue } from '../types.ts';
+import type { AcknowledgeValue, Clock, MarkValue, ReleaseValue, SilenceValue } from '../types.ts';
+import type { LiveAlerts } from './live/alerts.ts';
 import type { LiveDevices } from './live/devices.ts';
 import type { LiveFleet } from './live/fleet.ts';
 import type { Peers } from './peers.ts';
@@ -23,6 +24,30 @@ export interface ReadinessCheck {
   reason: string;
 }
 
+export interface LogPlace {
+  partition: number;
+  offset: number;
+}
+
+/** Of a gateway and its devices. */
+export interface GatewayName {
+  site: string;
+  gateway: string;
+}
+
+/** Each resolves when the decision is durable; it takes effect a moment later. Rejects with API_NOT_READY or as Log.append does. */
+export interface Decisions {
+  /** A reading leaves quarantine. */
+  release(gateway: GatewayName, value: ReleaseValue): Promise<LogPlace>;
+  acknowledge(gateway: GatewayName, value: AcknowledgeValue): Promise<LogPlace>;
+  mark(gateway: GatewayName, value: MarkValue): Promise<LogPlace>;
+  /**
+   * Sets, changes or ends a silence in every partition. Rejects with API_BUSY, and like the others when not
+   * all of them could be told in a while; if some were, the others are told as soon as they can be.
+   */
+  silence(value: SilenceValue): Promise<void>;
+}
+
 export interface ApiContext {
   clock: Clock;
   version: string;
@@ -34,6 +59,7 @@ export interface ApiContext {
   gateways: readonly { site: string; gateway: string }[];
   devices: LiveDevices;
   fleet: LiveFleet;
+  alerts: LiveAlerts;
   queries: Queries;
   readiness: () => ReadinessCheck[];
   /** What the processor judges by: device profiles and assignments. */
@@ -44,14 +70,8 @@ export interface ApiContext {
   metricsText: () => Promise<string>;
   /** Undefined while the log is not open. */
   live: () => { log: Pick<Log, 'read' | 'bounds'>; hub: StreamHub } | undefined;
-  /**
-   * Makes the decision to release a reading durable. Resolves with its place in the log; rejects with
-   * API_NOT_READY or as Log.append does.
-   */
-  release: (
-    gateway: { site: string; gateway: string },
-    value: ReleaseValue,
-  ) => Promise<{ partition: number; offset: number }>;
+  /** What people decide becomes durable here. */
+  decisions: Decisions;
   backups: Pick<Backups, 'begin' | 'copied'>;
   /** Undefined while the store is not open, and in a process that does not run them. */
   jobs: () => Jobs | undefined;

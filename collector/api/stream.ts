@@ -5,7 +5,8 @@
  */
 
 import { codesOf } from '../findings.ts';
-import type { DeviceEntry } from '../processor/outputs.ts';
+import type { AlertEntry, AnomalyEntry, DeviceEntry, MarkEntry } from '../processor/outputs.ts';
+import { alertItem, anomalyItem } from './alert_items.ts';
 import type { LiveDevice, LiveReading, LiveRecord } from './live/records.ts';
 import { TREATMENT_NAMES } from './schemas.ts';
 
@@ -134,12 +135,29 @@ export class StreamHub {
 
   /** What is known of a device changed. Not sent again to callers that come again: they ask. */
   publishDevice(entry: DeviceEntry): void {
+    this.#tell(entry, () => deviceText(entry));
+  }
+
+  /** An alert began or changed; likewise. One of a gateway itself is of no device. */
+  publishAlert(entry: AlertEntry): void {
+    this.#tell(entry, () => `event: alert\ndata: ${JSON.stringify(alertItem(entry))}\n\n`);
+  }
+
+  /** An anomaly began, changed or was marked; likewise. */
+  publishAnomaly(entry: AnomalyEntry, mark: MarkEntry | undefined): void {
+    this.#tell(
+      entry,
+      () => `event: anomaly\ndata: ${JSON.stringify(anomalyItem(entry, mark))}\n\n`,
+    );
+  }
+
+  #tell(about: { site: string; device: string }, make: () => string): void {
     let text: string | undefined;
     for (const client of this.#clients) {
       const { site, device } = client.filter;
-      if (site !== undefined && site !== entry.site) continue;
-      if (device !== undefined && device !== entry.device) continue;
-      text ??= deviceText(entry);
+      if (site !== undefined && site !== about.site) continue;
+      if (device !== undefined && device !== about.device) continue;
+      text ??= make();
       this.#write(client, text);
     }
   }

@@ -1,6 +1,5 @@
 /** What the API is given of the parts. */
 
-import { partitionOf } from '../../proto/partition.ts';
 import type { ApiContext, ReadinessCheck } from '../api/context.ts';
 import type { LiveView } from '../api/live/live.ts';
 import type { Peers } from '../api/peers.ts';
@@ -14,8 +13,8 @@ import type { Configuration } from '../profile.ts';
 import type { ConfigurationStatus, LiveProfiles } from '../profiles/live.ts';
 import type { Store } from '../store/store.ts';
 import type { Storing } from '../storing.ts';
-import type { Clock, ReleaseValue } from '../types.ts';
-import { RawKind } from '../types.ts';
+import type { Clock } from '../types.ts';
+import { LogDecisions } from './decisions.ts';
 import type { Team } from './team.ts';
 
 export interface ApiParts {
@@ -55,6 +54,7 @@ export function apiContext(parts: ApiParts): ApiContext {
     gateways: config.gateways.map(({ site, gateway }) => ({ site, gateway })),
     devices: view.devices,
     fleet: view.fleet,
+    alerts: view.alerts,
     queries: boundedQueries({ query, exportTo }),
     readiness: parts.readiness,
     configuration: () => configurationOf(parts),
@@ -62,7 +62,7 @@ export function apiContext(parts: ApiParts): ApiContext {
     metricsText: () => parts.metrics.text(),
     live: () => view.live,
     backups: parts.backups,
-    release: (gateway, value) => release(parts.log(), gateway, value),
+    decisions: new LogDecisions({ log: parts.log, clock: parts.clock }),
     jobs: () => storing.jobs,
     peers: peersOf(team),
     reports: parts.reports,
@@ -97,17 +97,4 @@ function peersOf(team: () => Team | undefined): Peers {
     others: () => team()?.others() ?? [],
     isMember: (secret) => team()?.isMember(secret) === true,
   };
-}
-
-async function release(
-  log: Log | undefined,
-  { site, gateway }: { site: string; gateway: string },
-  asked: ReleaseValue,
-): Promise<{ partition: number; offset: number }> {
-  if (log === undefined) throw new CollectorError('API_NOT_READY', 'the log is not open yet');
-  const key = `${site}/${gateway}`;
-  const partition = partitionOf(key, log.partitionCount);
-  const value = Buffer.from(JSON.stringify(asked));
-  const offset = await log.append('raw', partition, { key, kind: RawKind.RELEASE, value });
-  return { partition, offset };
 }

@@ -26,6 +26,10 @@ const LOG_TABLES = [
   'gateways',
   'device_states',
   'releases',
+  'anomalies',
+  'alerts',
+  'silences',
+  'anomaly_marks',
 ];
 /** Tables whose rows are computed from others. */
 const COMPUTED_TABLES = [...ROLLUP_TABLES, 'rollup_positions'];

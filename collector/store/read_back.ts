@@ -1,5 +1,7 @@
 /** What the writer reads back after doubt, and how `devices` is made up: SQL that is the same for every engine. */
 
+import type { VersionedTable } from './store.ts';
+
 /** What presentIn returns is bounded by the writer; this bounds the engine. */
 const BOUNDED = `SETTINGS max_execution_time = 120, timeout_overflow_mode = 'throw'`;
 /** Receipt of the newest that was fed. */
@@ -15,6 +17,20 @@ export function presentSql(table: 'quarantine' | 'events' | 'ledger'): string {
   return `SELECT ${key} FROM ${table}
 WHERE log_partition = {partition:UInt16} AND log_offset >= {from:UInt64} ${among}
 ${BOUNDED}`;
+}
+
+const VERSIONS: Record<VersionedTable, { id: string; version: string }> = {
+  anomalies: { id: 'id', version: 'version' },
+  alerts: { id: 'id', version: 'version' },
+  silences: { id: 'id', version: 'updated_ms' },
+  anomaly_marks: { id: 'anomaly', version: 'marked_ms' },
+};
+
+/** id, its highest version. Parameter: ids. */
+export function versionsSql(table: VersionedTable): string {
+  const { id, version } = VERSIONS[table];
+  return `SELECT ${id}, max(${version}) FROM ${table} WHERE ${id} IN {ids:Array(String)} GROUP BY ${id}
+${BOUNDED}, output_format_json_quote_64bit_integers = 0`;
 }
 
 /** epoch, seqs. Parameters: partition, from, to, received_ms. */

@@ -3,18 +3,23 @@
 import { decodeChunk } from '../../proto/decode.ts';
 import { CollectorError } from '../errors.ts';
 import type { LogRecord } from '../log/log.ts';
+import type { AnomalyEntry } from '../processor/outputs.ts';
 import {
+  decodeAlert,
+  decodeAnomaly,
   decodeDevice,
   decodeEvents,
   decodeGateway,
   decodeLedger,
+  decodeMark,
   decodeQuarantine,
   decodeReadings,
   decodeRelease,
+  decodeSilence,
 } from '../processor/outputs.ts';
 import { OutputKind } from '../types.ts';
 import { ReadingBlock } from './reading_block.ts';
-import type { TableName, TableRows } from './store.ts';
+import type { AnomalyRow, TableName, TableRows } from './store.ts';
 
 /** A reading in memory, annotated. */
 const READING_BYTES = 32;
@@ -29,7 +34,18 @@ export type GatheredTable = Exclude<TableName, 'readings' | 'devices'>;
 export function nothingGathered(): Gathered {
   return {
     readings: new ReadingBlock(),
-    rows: { quarantine: [], events: [], ledger: [], gateways: [], device_states: [], releases: [] },
+    rows: {
+      quarantine: [],
+      events: [],
+      ledger: [],
+      gateways: [],
+      device_states: [],
+      releases: [],
+      anomalies: [],
+      alerts: [],
+      silences: [],
+      anomaly_marks: [],
+    },
   };
 }
 
@@ -84,9 +100,28 @@ function addRows(rows: Gathered['rows'], record: LogRecord, logId: string): void
     case OutputKind.RELEASE:
       rows.releases.push(decodeRelease(value));
       break;
+    case OutputKind.ANOMALY:
+      rows.anomalies.push(anomalyRow(decodeAnomaly(value)));
+      break;
+    case OutputKind.ALERT: {
+      const entry = decodeAlert(value);
+      rows.alerts.push({ ...entry, values: JSON.stringify(entry.values) });
+      break;
+    }
+    case OutputKind.SILENCE:
+      rows.silences.push(decodeSilence(value));
+      break;
+    case OutputKind.MARK:
+      rows.anomaly_marks.push(decodeMark(value));
+      break;
     default:
       throw new RangeError(`unknown kind ${record.kind}`);
   }
+}
+
+function anomalyRow(entry: AnomalyEntry): AnomalyRow {
+  const { reason, channels } = entry;
+  return { ...entry, reason: reason.en, reasonKo: reason.ko, channels: JSON.stringify(channels) };
 }
 
 function addReadings(block: ReadingBlock, record: LogRecord): number {

@@ -13,7 +13,7 @@ import { encodeNative } from './native.ts';
 import { encodeReadings } from './native_readings.ts';
 import { finished, newFile } from './query_file.ts';
 import { QuerySlots } from './query_slots.ts';
-import { catchUpSql, PRESENT_READINGS_SQL, presentSql } from './read_back.ts';
+import { catchUpSql, PRESENT_READINGS_SQL, presentSql, versionsSql } from './read_back.ts';
 import { ReadingBlock } from './reading_block.ts';
 import { retentionOf, upgradeSchema } from './schema.ts';
 import { querySettings, statementSettings } from './statements.ts';
@@ -28,11 +28,13 @@ import type {
   Store,
   TableName,
   TableRows,
+  VersionedTable,
 } from './store.ts';
 import type { RowTable } from './tables.ts';
 import { tableColumns } from './tables.ts';
 
 const QUERIES_WAITING_MAX = 64;
+const IDS_ASKED_MAX = 1_000;
 const CATCH_UP_LIMITS: ExecuteLimits = { timeoutMs: 600_000, maxMemoryBytes: 2 ** 30 };
 
 /** Rows of one table in Native format. */
@@ -229,6 +231,17 @@ export class SqlStore implements Store {
       received_ms: Math.floor(receivedMs),
     });
     return new Map(rows.map(([epoch, seqs]) => [epoch, new Set(seqs)]));
+  }
+
+  async versionsOf(table: VersionedTable, ids: readonly string[]): Promise<Map<string, number>> {
+    const versions = new Map<string, number>();
+    // Parameters travel in the address of a request, which is bounded.
+    for (let at = 0; at < ids.length; at += IDS_ASKED_MAX) {
+      const params = { ids: ids.slice(at, at + IDS_ASKED_MAX) };
+      const rows = await this.#readBack<[string, number]>(table, versionsSql(table), params);
+      for (const [id, version] of rows) versions.set(id, version);
+    }
+    return versions;
   }
 
   async #readBack<Row>(

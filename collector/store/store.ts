@@ -163,8 +163,9 @@ export interface AnomalyRow {
   value: number | null;
   expectedLow: number | null;
   expectedHigh: number | null;
-  /** JSON {en, ko}. */
+  /** In English and in Korean. */
   reason: string;
+  reasonKo: string;
   /** JSON: AnomalyEntry.channels. */
   channels: string;
   maintenance: string;
@@ -254,9 +255,16 @@ export interface TableRows {
   gateways: GatewayRow;
   device_states: DeviceStateRow;
   releases: ReleaseRow;
+  anomalies: AnomalyRow;
+  alerts: AlertRow;
+  silences: SilenceRow;
+  anomaly_marks: MarkRow;
   devices: NewestRow;
 }
 export type TableName = keyof TableRows;
+
+/** Tables in which the row with the highest version of an id replaces the older ones. */
+export type VersionedTable = 'anomalies' | 'alerts' | 'silences' | 'anomaly_marks';
 
 export interface QueryLimits {
   timeoutMs: number;
@@ -349,6 +357,9 @@ export interface Store {
     toOffset: number,
     receivedMs: number,
   ): Promise<Map<string, Set<number>>>;
+
+  /** The highest version of each of these ids that is there; for silences and marks the time of the change. */
+  versionsOf(table: VersionedTable, ids: readonly string[]): Promise<Map<string, number>>;
 
   /**
    * Makes table `devices` (the newest reading of each channel, fed by the writer every few seconds) hold

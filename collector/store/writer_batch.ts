@@ -7,7 +7,7 @@ import type { Log, LogRecord } from '../log/log.ts';
 import type { OutputTopic } from '../types.ts';
 import type { Gathered } from './rows.ts';
 import { addRecord, nothingGathered } from './rows.ts';
-import type { EventRow, Pass, QuarantineRow, Store } from './store.ts';
+import type { EventRow, Pass, QuarantineRow, Store, TableRows, VersionedTable } from './store.ts';
 
 const READINGS_MAX = 200_000;
 const ROWS_MAX = 50_000;
@@ -17,6 +17,12 @@ const READ_LIMITS = { maxRecords: 200, maxBytes: 1024 * 1024 };
 const SLICE_MS = 8;
 /** So often it is looked whether rows are there that were inserted in doubt. */
 const LOOKS_MAX = 3;
+const VERSIONED_TABLES: readonly VersionedTable[] = [
+  'anomalies',
+  'alerts',
+  'silences',
+  'anomaly_marks',
+];
 /** Rows this close to their end may be gone already. */
 const RETENTION_MARGIN_MS = 86_400_000;
 
@@ -142,6 +148,7 @@ export class BatchPort {
     await store.insert('gateways', rows.gateways, token, pass);
     await store.insert('device_states', rows.device_states, token, pass);
     await store.insert('releases', rows.releases, token, pass);
+    for (const table of VERSIONED_TABLES) await store.insert(table, rows[table], token, pass);
   }
 
   /** The rows that the store should have and does not; what retention may have dropped is not counted. */
@@ -153,13 +160,26 @@ export class BatchPort {
     if (readings.without(new Map(), kept('readings')).count > 0) return true;
     if (rows.quarantine.some((row) => row.receivedMs >= kept('quarantine'))) return true;
     if (rows.events.some((row) => row.timeMs >= kept('events'))) return true;
-    if (rows.ledger.length === 0) return false;
     const { from, to } = batch;
+    if (await this.#isVersionMissing(rows, kept('events'))) return true;
+    if (rows.ledger.length === 0) return false;
     const present = await this.#present('ledger', from, to);
     return rows.ledger.some(
       (row) =>
         row.updatedMs >= kept('events') && !present.has(`${row.site}/${row.gateway}/${row.epoch}`),
     );
+  }
+
+  /** Of the rows that replace each other; a newer one of the same id is as good. */
+  async #isVersionMissing(rows: Gathered['rows'], keptMs: number): Promise<boolean> {
+    for (const table of VERSIONED_TABLES) {
+      const wanted = rows[table].map(versionOf).filter(({ changedMs }) => changedMs >= keptMs);
+      if (wanted.length === 0) continue;
+      const ids = [...new Set(wanted.map(({ id }) => id))];
+      const found = await this.#store.versionsOf(table, ids);
+      if (wanted.some(({ id, version }) => (found.get(id) ?? -1) < version)) return true;
+    }
+    return false;
   }
 
   /** `count`: of the rows that must not come twice. */
@@ -191,6 +211,16 @@ export class BatchPort {
   ): Promise<Set<string>> {
     return this.#store.presentIn(table, this.#log.identity, this.#partition, from, to);
   }
+}
+
+function versionOf(row: TableRows[VersionedTable]): {
+  id: string;
+  version: number;
+  changedMs: number;
+} {
+  if ('anomaly' in row) return { id: row.anomaly, version: row.markedMs, changedMs: row.markedMs };
+  const { id, updatedMs: changedMs } = row;
+  return { id, version: 'version' in row ? row.version : changedMs, changedMs };
 }
 
 function placeKey(row: QuarantineRow | EventRow): string {

@@ -31,7 +31,17 @@ const TAIL_RECORDS = 16;
 const TABLES: Record<OutputTopic, readonly TableName[]> = {
   readings: ['readings'],
   quarantine: ['quarantine'],
-  events: ['events', 'ledger', 'gateways', 'device_states', 'releases'],
+  events: [
+    'events',
+    'ledger',
+    'gateways',
+    'device_states',
+    'releases',
+    'anomalies',
+    'alerts',
+    'silences',
+    'anomaly_marks',
+  ],
 };
 
 /** Of one partition of one output topic. */

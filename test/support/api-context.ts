@@ -1,6 +1,7 @@
 /** What the API is given, without any part behind it: tests put in what they need. */
 
-import type { ApiContext } from '../../collector/api/context.ts';
+import type { ApiContext, Decisions } from '../../collector/api/context.ts';
+import { LiveAlerts } from '../../collector/api/live/alerts.ts';
 import { LiveDevices } from '../../collector/api/live/devices.ts';
 import { LiveFleet } from '../../collector/api/live/fleet.ts';
 import { noPeers } from '../../collector/api/peers.ts';
@@ -12,6 +13,14 @@ import type { Store } from '../../collector/store/store.ts';
 /** In place of a store's. */
 export const noFiles: Store['exportTo'] = async () => {
   throw new CollectorError('STORE_UNAVAILABLE', 'no files here');
+};
+
+/** Taken, and forgotten. */
+export const noDecisions: Decisions = {
+  release: async () => ({ partition: 0, offset: 0 }),
+  acknowledge: async () => ({ partition: 0, offset: 0 }),
+  mark: async () => ({ partition: 0, offset: 0 }),
+  silence: async () => undefined,
 };
 
 export function fakeContext(nowMs: number, more: Partial<ApiContext> = {}): ApiContext {
@@ -28,6 +37,7 @@ export function fakeContext(nowMs: number, more: Partial<ApiContext> = {}): ApiC
     ],
     devices: new LiveDevices(),
     fleet: new LiveFleet(),
+    alerts: new LiveAlerts(),
     queries: boundedQueries({ query: async () => [], exportTo: noFiles }, 2),
     readiness: () => [],
     configuration: () => configuration,
@@ -41,7 +51,7 @@ export function fakeContext(nowMs: number, more: Partial<ApiContext> = {}): ApiC
     }),
     metricsText: async () => 'a 1\n',
     live: () => undefined,
-    release: async () => ({ partition: 0, offset: 0 }),
+    decisions: noDecisions,
     jobs: () => undefined,
     peers: noPeers,
     reports: { list: async () => [], read: async () => undefined },

@@ -3,7 +3,14 @@
 import { CollectorError } from '../../collector/errors.ts';
 import type { ReadingColumns } from '../../collector/store/columns.ts';
 import { rowsOf } from '../../collector/store/reading_rows.ts';
-import type { Pass, QueryFile, Store, TableName, TableRows } from '../../collector/store/store.ts';
+import type {
+  Pass,
+  QueryFile,
+  Store,
+  TableName,
+  TableRows,
+  VersionedTable,
+} from '../../collector/store/store.ts';
 
 /**
  * before: fails and stores nothing. partly, after: stores half or all, then fails. hang: waits for
@@ -20,6 +27,10 @@ export class MemoryStore implements Store {
     gateways: [],
     device_states: [],
     releases: [],
+    anomalies: [],
+    alerts: [],
+    silences: [],
+    anomaly_marks: [],
     devices: [],
   };
   readonly setAside = { unknownTo: async () => [], madeUpFor: async () => undefined };
@@ -98,6 +109,19 @@ export class MemoryStore implements Store {
       present.set(row.epoch, seqs.add(row.seq));
     }
     return present;
+  }
+
+  async versionsOf(table: VersionedTable, ids: readonly string[]): Promise<Map<string, number>> {
+    this.#readBack();
+    const versions = new Map<string, number>();
+    for (const row of this.rows[table]) {
+      const id = 'anomaly' in row ? row.anomaly : row.id;
+      if (!ids.includes(id)) continue;
+      const changedMs = 'markedMs' in row ? row.markedMs : row.updatedMs;
+      const version = 'version' in row ? row.version : changedMs;
+      versions.set(id, Math.max(version, versions.get(id) ?? 0));
+    }
+    return versions;
   }
 
   async catchUpDevices(logPartition: number): Promise<void> {

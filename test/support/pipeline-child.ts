@@ -9,6 +9,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { LiveAlerts } from '../../collector/api/live/alerts.ts';
 import { LiveDevices } from '../../collector/api/live/devices.ts';
 import { fillFromStore } from '../../collector/api/live/fill.ts';
 import { LiveFleet } from '../../collector/api/live/fleet.ts';
@@ -98,7 +99,8 @@ for (const status of writers.status()) {
 }
 const fleet = new LiveFleet();
 const signal = new AbortController().signal;
-await fillFromStore(store, new LiveDevices(), fleet, signal);
+const alerts = new LiveAlerts();
+await fillFromStore(store, { devices: new LiveDevices(), fleet, alerts }, signal);
 const problems: DeepProblem[] = [];
 const deep = await checkDeep({
   store,

@@ -168,6 +168,13 @@ export class ModelClient extends MemoryStore implements Store {
     return super.presentIn(...args);
   }
 
+  override async versionsOf(
+    ...args: Parameters<Store['versionsOf']>
+  ): Promise<Map<string, number>> {
+    await this.#awake();
+    return super.versionsOf(...args);
+  }
+
   override async presentReadings(
     ...args: Parameters<Store['presentReadings']>
   ): Promise<Map<string, Set<number>>> {

@@ -2,6 +2,8 @@
 
 import type { DeviceEntry, GatewayEntry, LedgerEntry } from '../../processor/outputs.ts';
 import type { Store } from '../../store/store.ts';
+import { toAlert, toAnomaly, toMark, toSilence } from '../alert_rows.ts';
+import type { LiveAlerts } from './alerts.ts';
 import type { LiveDevices, StoredChannel } from './devices.ts';
 import type { LiveFleet } from './fleet.ts';
 
@@ -37,10 +39,34 @@ const STATES: Source = {
   key: ['site', 'device', 'gateway'],
 };
 
+/** The inner query reads few columns of the whole history, the outer one all of the few rows that are open. */
+const ALERTS: Source = {
+  from: `(SELECT * FROM alerts FINAL WHERE (started_ms, site, id) IN (
+  SELECT started_ms, site, id FROM alerts FINAL WHERE state != 'resolved'))`,
+  columns: '*',
+  key: ['id'],
+};
+const ANOMALIES: Source = {
+  from: `(SELECT * FROM anomalies FINAL WHERE (onset_ms, site, id) IN (
+  SELECT onset_ms, site, id FROM anomalies FINAL WHERE state = 'open'))`,
+  columns: '*',
+  key: ['id'],
+};
+/** As many as are kept: those that end last, and those that were said last. */
+const SILENCES: Source = {
+  from: '(SELECT * FROM silences FINAL ORDER BY until_ms DESC LIMIT 5000)',
+  columns: '*',
+  key: ['id'],
+};
+const MARKS: Source = {
+  from: '(SELECT * FROM anomaly_marks FINAL ORDER BY marked_ms DESC LIMIT 5000)',
+  columns: '*',
+  key: ['anomaly'],
+};
+
 export async function fillFromStore(
   store: Pick<Store, 'query'>,
-  devices: LiveDevices,
-  fleet: LiveFleet,
+  { devices, fleet, alerts }: { devices: LiveDevices; fleet: LiveFleet; alerts: LiveAlerts },
   signal: AbortSignal,
 ): Promise<void> {
   for await (const row of rowsOf(store, GATEWAYS, signal)) {
@@ -56,6 +82,12 @@ export async function fillFromStore(
   // Values first: a device that is listed then has them.
   for await (const row of rowsOf(store, DEVICES, signal)) devices.applyStored(toChannel(row));
   for await (const row of rowsOf(store, STATES, signal)) devices.applyEntry(toEntry(row));
+  // A mark before its anomaly, so that it is there when somebody asks.
+  for await (const row of rowsOf(store, MARKS, signal)) alerts.putMark(toMark(row));
+  for await (const row of rowsOf(store, SILENCES, signal)) alerts.putSilence(toSilence(row));
+  for await (const row of rowsOf(store, ANOMALIES, signal)) alerts.putAnomaly(toAnomaly(row));
+  for await (const row of rowsOf(store, ALERTS, signal)) alerts.putAlert(toAlert(row));
+  alerts.setFilled();
 }
 
 type Row = Record<string, unknown>;

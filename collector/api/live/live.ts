@@ -5,11 +5,21 @@
 
 import { CollectorError } from '../../errors.ts';
 import type { Log, LogRecord } from '../../log/log.ts';
-import { decodeDevice, decodeGateway, decodeLedger } from '../../processor/outputs.ts';
+import type { MarkEntry } from '../../processor/outputs.ts';
+import {
+  decodeAlert,
+  decodeAnomaly,
+  decodeDevice,
+  decodeGateway,
+  decodeLedger,
+  decodeMark,
+  decodeSilence,
+} from '../../processor/outputs.ts';
 import type { Store } from '../../store/store.ts';
 import type { Logger } from '../../types.ts';
 import { OutputKind } from '../../types.ts';
 import { StreamHub } from '../stream.ts';
+import { LiveAlerts } from './alerts.ts';
 import { LiveDevices } from './devices.ts';
 import { fillFromStore } from './fill.ts';
 import { LiveFleet } from './fleet.ts';
@@ -24,6 +34,7 @@ export interface LiveLog {
 export class LiveView {
   readonly devices = new LiveDevices();
   readonly fleet = new LiveFleet();
+  readonly alerts = new LiveAlerts();
   readonly #logger: Logger;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>[] = [];
@@ -88,7 +99,8 @@ export class LiveView {
 
   /** Rejects when the store does not answer; may be called again. */
   async fill(store: Pick<Store, 'query'>): Promise<void> {
-    await fillFromStore(store, this.devices, this.fleet, this.#stop.signal);
+    const { devices, fleet, alerts } = this;
+    await fillFromStore(store, { devices, fleet, alerts }, this.#stop.signal);
     this.#filled = true;
   }
 
@@ -108,16 +120,50 @@ export class LiveView {
     };
   }
 
-  readonly #onEvents = (record: LogRecord): void => {
-    try {
-      if (record.kind === OutputKind.GATEWAY) this.fleet.putGateway(decodeGateway(record.value));
-      else if (record.kind === OutputKind.LEDGER)
-        for (const entry of decodeLedger(record.value)) this.fleet.putLedger(entry);
-      else if (record.kind === OutputKind.DEVICE) {
-        const entry = decodeDevice(record.value);
+  #takeEvent({ kind, value }: LogRecord): void {
+    switch (kind) {
+      case OutputKind.GATEWAY:
+        this.fleet.putGateway(decodeGateway(value));
+        break;
+      case OutputKind.LEDGER:
+        for (const entry of decodeLedger(value)) this.fleet.putLedger(entry);
+        break;
+      case OutputKind.DEVICE: {
+        const entry = decodeDevice(value);
         this.devices.applyEntry(entry);
         this.#live?.hub.publishDevice(entry);
+        break;
       }
+      case OutputKind.ALERT: {
+        const entry = decodeAlert(value);
+        if (this.alerts.putAlert(entry)) this.#live?.hub.publishAlert(entry);
+        break;
+      }
+      case OutputKind.ANOMALY: {
+        const entry = decodeAnomaly(value);
+        if (!this.alerts.putAnomaly(entry)) break;
+        this.#live?.hub.publishAnomaly(entry, this.alerts.markOf(entry.id));
+        break;
+      }
+      case OutputKind.SILENCE:
+        this.alerts.putSilence(decodeSilence(value));
+        break;
+      case OutputKind.MARK:
+        this.#mark(decodeMark(value));
+        break;
+    }
+  }
+
+  #mark(mark: MarkEntry): void {
+    this.alerts.putMark(mark);
+    const anomaly = this.alerts.anomaly(mark.anomaly);
+    // One that was over long ago: who marked it asks for it again.
+    if (anomaly !== undefined) this.#live?.hub.publishAnomaly(anomaly, mark);
+  }
+
+  readonly #onEvents = (record: LogRecord): void => {
+    try {
+      this.#takeEvent(record);
     } catch (error) {
       // The writer meets the same record and stops on it with a code; a view only skips it.
       const detail = error instanceof CollectorError ? error.message : String(error);

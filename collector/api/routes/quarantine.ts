@@ -169,7 +169,7 @@ export function quarantineRoutes(app: FastifyInstance, context: ApiContext): voi
       if (!item.releasable)
         throw new CollectorError('API_RELEASE_REFUSED', 'the entry was released before');
       const { site, gateway, epoch, seq } = item;
-      const place = await context.release({ site, gateway }, { epoch, seq, reading, by });
+      const place = await context.decisions.release({ site, gateway }, { epoch, seq, reading, by });
       return reply.code(202).send({
         accepted: true,
         log_partition: place.partition,

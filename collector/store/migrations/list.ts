@@ -11,6 +11,7 @@ import { layout } from './0003_layout.ts';
 import { rollups } from './0004_rollups.ts';
 import { statistics } from './0005_statistics.ts';
 import { passes } from './0006_passes.ts';
+import { alerts } from './0007_alerts.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -20,6 +21,7 @@ export const migrations: readonly Migration[] = [
   rollups,
   statistics,
   passes,
+  alerts,
 ];
 
 export const SCHEMA_VERSION = migrations.length;

@@ -3,6 +3,7 @@
 import t from 'tap';
 import type { QuarantineRow } from '../../../collector/store/store.ts';
 import type { QuarantinedReading, ReleaseValue } from '../../../collector/types.ts';
+import { noDecisions } from '../../support/api-context.ts';
 import type { ApiOnStore } from '../../support/api-on-store.ts';
 import { apiOnStore } from '../../support/api-on-store.ts';
 
@@ -52,9 +53,12 @@ const released: [{ site: string; gateway: string }, ReleaseValue][] = [];
 let api: ApiOnStore;
 t.before(async () => {
   api = await apiOnStore(NOW, {
-    release: async (gateway, value) => {
-      released.push([gateway, value]);
-      return { partition: 3, offset: 99 };
+    decisions: {
+      ...noDecisions,
+      release: async (gateway, value) => {
+        released.push([gateway, value]);
+        return { partition: 3, offset: 99 };
+      },
     },
   });
   const text = { ...READING, value: null, text: 'ok?', kind: 'text' } as const;
