@@ -24,6 +24,7 @@ import { apiContext } from './parts/api_context.ts';
 import { startHttp } from './parts/http.ts';
 import { probeFor, startIntake } from './parts/intake.ts';
 import { JobsLease } from './parts/jobs_lease.ts';
+import { NotifyPart } from './parts/notify.ts';
 import type { OpenLog } from './parts/open_log.ts';
 import { openLog } from './parts/open_log.ts';
 import { openStore } from './parts/open_store.ts';
@@ -107,6 +108,7 @@ class Collector implements RunningCollector {
   #broker: Broker | undefined;
   #probe: Ticks | undefined;
   #process: ProcessPart | undefined;
+  #notify: NotifyPart | undefined;
   #space: SpaceWatch | undefined;
   /** What start() did not wait for. */
   readonly #starting: Promise<void>[] = [];
@@ -175,6 +177,7 @@ class Collector implements RunningCollector {
       writers: () => this.#storing.writers?.status() ?? [],
       rollups: () => this.#storing.rollups?.status(),
       space: () => this.#space?.status(),
+      notify: () => this.#notify?.status(),
       operations: () => ({ paused: !this.#gate.open, backingUp: this.#backups.running }),
     });
   }
@@ -224,6 +227,7 @@ class Collector implements RunningCollector {
       this.#view.close(),
       this.#api?.close(),
       this.#process?.stop(),
+      this.#notify?.stop(),
       this.#storing.stop(),
       this.#space?.stop(),
     ]);
@@ -249,6 +253,7 @@ class Collector implements RunningCollector {
     await this.#startBroker(log);
     process.start();
     this.#storing.start(log, share);
+    this.#startNotify(log, share);
   }
 
   /** Each part starts when what it needs is there, whatever the others do. */
@@ -264,6 +269,7 @@ class Collector implements RunningCollector {
     if (components.has('serve')) {
       await this.#followTeam(log, team);
       this.#later(team.configuration.start());
+      this.#startNotify(log, firstOf(team, log.partitionCount), team);
     } else {
       await team.configuration.start();
     }
@@ -410,6 +416,23 @@ class Collector implements RunningCollector {
     if (this.#team !== undefined) this.#probe = probeFor(this.#broker, log);
   }
 
+  #startNotify(log: Log, share: Share, team?: Team): void {
+    const { clock, logger } = this.#deps;
+    if (this.#stop.signal.aborted) return;
+    this.#notify = new NotifyPart({
+      config: this.#config,
+      log,
+      control: team?.control,
+      share,
+      isWell: () =>
+        this.#readiness().every(({ ready }) => ready) && (team?.absent() ?? []).length === 0,
+      clock,
+      logger,
+    });
+    this.#watch('notifiers', this.#notify.failed);
+    this.#notify.start();
+  }
+
   #jobsLease(startJobs: ConstructorParameters<typeof JobsLease>[0]['startJobs']): JobsLease {
     const team = this.#team;
     const log = this.#log;
@@ -463,6 +486,16 @@ class Collector implements RunningCollector {
       dead: this.#dead,
     });
   }
+}
+
+/** All partitions in the first of the processes that have component serve, so that messages are grouped. */
+function firstOf(team: Team, partitionCount: number): Share {
+  const { owned } = wholeShare(partitionCount);
+  return {
+    exclusive: false,
+    owned: () => (team.isFirst('serve') ? owned() : new Set()),
+    onChange: (listener) => team.onChange(listener),
+  };
 }
 
 /** Settings by which data lie on servers. */

@@ -11,6 +11,8 @@ import { dirname, resolve } from 'node:path';
 import { isTopicName } from '../proto/topics.ts';
 import schema from './config.schema.json' with { type: 'json' };
 import { CollectorError } from './errors.ts';
+import type { NotifyConfig, NotifyContent } from './notify_config.ts';
+import { toNotify } from './notify_config.ts';
 import type { Path } from './yaml_file.ts';
 import { checkSchema, readYaml } from './yaml_file.ts';
 
@@ -114,6 +116,7 @@ export interface CollectorConfig {
     clickhouse: ClickHouseConfig | undefined;
   };
   logging: { level: string };
+  notify: NotifyConfig;
   sites: Map<string, SiteConfig>;
   channels: Map<string, ChannelConfig>;
   gateways: GatewayConfig[];
@@ -140,6 +143,7 @@ interface FileContent {
     clickhouse?: ClickHouseContent;
   };
   logging: { level: string };
+  notify: NotifyContent;
   sites: Record<string, { time_zone: string; day_start: string }>;
   channels: Record<string, ChannelContent>;
   gateways: GatewayContent[];
@@ -235,7 +239,8 @@ export function loadConfig(
   const formats = { topic_name: isTopicName, time_zone: isTimeZone };
   for (const mistake of checkSchema(schema, yaml.value, formats))
     say(mistake.path, mistake.message);
-  const config = said.length === 0 ? toConfig(file, yaml.value as FileContent, say) : undefined;
+  const config =
+    said.length === 0 ? toConfig(file, yaml.value as FileContent, env, say) : undefined;
 
   said.sort((a, b) => a.line - b.line);
   const mistakes = [...said.map((s) => s.text), ...lost];
@@ -246,6 +251,7 @@ export function loadConfig(
 function toConfig(
   file: string,
   content: FileContent,
+  env: Record<string, string | undefined>,
   say: (path: Path, message: string) => void,
 ): CollectorConfig {
   const { mqtt, http, log } = content;
@@ -310,6 +316,7 @@ function toConfig(
       },
     },
     logging: content.logging,
+    notify: toNotify(content.notify, { env, read, say }),
     sites: new Map(
       Object.entries(content.sites).map(([name, site]) => [
         name,

@@ -115,6 +115,14 @@ export const collectorErrors = {
       'The entry of the quarantine cannot be released: it holds no whole reading, or was released before.',
     hint: 'Look at releasable and released_ms of the entry in /api/v1/quarantine.',
   },
+  API_ACKNOWLEDGE_REFUSED: {
+    cause: 'The alert cannot be acknowledged: it is over.',
+    hint: 'Nothing is to be done; /api/v1/alerts says when and why it ended.',
+  },
+  API_SILENCE_REFUSED: {
+    cause: 'The silence cannot be set, for there are too many, or cannot be ended, for it has ended.',
+    hint: 'Look at /api/v1/silences?ended=false, and end what nobody needs.',
+  },
   API_NOT_READY: {
     cause: 'The collector is starting or ending.',
     hint: 'Try again in a moment; /readyz says what it waits for.',
@@ -142,6 +150,28 @@ export const collectorErrors = {
   PROCESSOR_STATE_VERSION: {
     cause: 'The state of the processor was written by another version of this program.',
     hint: 'Start the version that wrote it, or a later one.',
+  },
+  NOTIFY_UNREACHABLE: {
+    cause: 'A receiver of alerts does not answer, or cannot take messages now.',
+    hint: 'Nothing is lost while it is away for less than notify.outbox_hours: it is tried again. Look at its address and the network.',
+  },
+  NOTIFY_NOT_AUTHORISED: {
+    cause:
+      'A receiver of alerts does not let the collector in, or there is nothing at its address.',
+    hint: 'Check its password, token or URL, then run `fms-collector notify test`. Messages wait meanwhile.',
+  },
+  NOTIFY_REFUSED: {
+    cause: 'A receiver of alerts refuses a message for good.',
+    hint: 'The message is left out, and the next one says so. The text says why: an address that does not exist, or a format that it does not know.',
+  },
+  NOTIFY_LEFT_OUT: {
+    cause:
+      'Alerts waited for a receiver for longer than notify.outbox_hours, or were more than notify.outbox_alerts.',
+    hint: 'The oldest are left out, and the next message says how many; all alerts are in the store. Find out why the receiver was away.',
+  },
+  NOTIFY_RECEIVER_UNKNOWN: {
+    cause: 'There is no receiver of this name.',
+    hint: '`fms-collector notify test` without a name tries them all.',
   },
   JOB_UNKNOWN: {
     cause: 'There is no job of this name.',
@@ -183,6 +213,28 @@ export const collectorErrors = {
   COLLECTOR_CANNOT_LISTEN: {
     cause: 'The address cannot be listened on.',
     hint: 'Check host and port in the configuration: the host must be an address of this machine.',
+  },
+  BACKTEST_OPTIONS: {
+    cause:
+      'The options of a backtest contradict each other, or one is missing or no value that it takes.',
+    hint: 'See `fms-collector backtest --help`.',
+  },
+  BACKTEST_RECORDING: {
+    cause: 'The recording cannot be read, or a column or row of it is not what was expected.',
+    hint: 'The message names file and line; --time, --channels, --label and --delimiter say what stands where.',
+  },
+  BACKTEST_PROFILE: {
+    cause: 'There is no such profile, or its file has mistakes; each is said with its line.',
+    hint: 'Name a profile file, or a profile in profiles_dir of the configuration that --config names.',
+  },
+  BACKTEST_HISTORY: {
+    cause:
+      'The collector has no such device, no readings of it in the range, or too many channels to ask for at once.',
+    hint: 'Compare --device, --from, --to and --channels with the page of the device.',
+  },
+  BACKTEST_OUTPUT: {
+    cause: 'The rows of a backtest cannot be written.',
+    hint: 'Check the path of --out and the disk.',
   },
 } as const;
 

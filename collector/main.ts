@@ -152,4 +152,95 @@ configured(job.command('run'))
     },
   );
 
+const BACKTEST_HELP = `
+Of a recording the rows go to stdout (or --out) as CSV, one for each of the file, in its order:
+  timestamp  as it stands in the file
+  score      0 to 1, all detectors joined; 0.5 or more only on the row at which an anomaly begins, so that
+             rows from 0.5 on are anomalies, one row each
+  alarm      1 on the rows at which an anomaly is open, from its beginning to its end; else 0
+  reason     what is wrong, on the rows that say so
+The summary goes to stderr: anomalies per device and day and, with labels, how well they were met, by row
+(alarm against label) and by event (found when an alarm is on in it). Training rows are not counted.
+Of a history (no file): each anomaly that there would have been, and the counts beside those that there were.
+
+  fms-collector backtest pump.csv.gz --time ts --channels pressure,flow --train 400 --label fault
+  fms-collector backtest --device plant/D01 --from 2026-11-01 --to 2026-12-01 --profile new/fms.yaml
+
+Exit codes: 0 done; 1 failed; 2 mistakes in options, recording or profile; 3 no answer.`;
+
+interface BacktestGiven {
+  config: string;
+  language: string;
+  url?: string;
+}
+
+const backtestCommand = program
+  .command('backtest')
+  .description("what rules and detectors would say of a recording, or of a device's own history")
+  .argument(
+    '[file]',
+    'recording: CSV with a header, plain or .gz; left out: a history, see --device',
+  );
+backtestCommand
+  .option(
+    '--time <column>',
+    'ISO 8601, "YYYY-MM-DD HH:MM:SS", or seconds or milliseconds since 1970',
+  )
+  .option('--channels <names>', 'columns of the values, with commas between them')
+  .option('--train <rows>', 'rows that the detectors learn from before they say anything')
+  .option('--profile <profile>', 'a profile file (YAML), or the name of a profile in profiles_dir')
+  .option(
+    '--out <file>',
+    'where the rows go, instead of stdout; of a history: -, or nowhere if left out',
+  )
+  .option('--label <column>', '1 where something was wrong, else 0')
+  .option('--windows <file>', 'JSON {"name": [["from", "to"], …]}: when something was wrong')
+  .option(
+    '--name <name>',
+    'which of the windows; left out: those that end with the name of the file',
+  )
+  .option('--delimiter <character>', 'left out: comma, semicolon or tab, by the header')
+  .option('--zone <zone>', 'of times that name none: Asia/Seoul, +09:00 (left out: UTC)')
+  .option('--interval <seconds>', 'from row to row, instead of what the profile says')
+  .option('--device <name>', 'what the device is called; of a history SITE/DEVICE')
+  .option('--from <time>', 'of a history: its start (left out: 30 days before --to)')
+  .option('--to <time>', 'of a history: its end (left out: now)')
+  .option('--warm-up <hours>', 'of a history: read so much before --from, to learn (left out: 168)')
+  .option('-u, --url <url>', 'of a history: address of the API (or environment FMS_COLLECTOR_URL)')
+  .option('--language <language>', 'of the reasons: en or ko', 'en')
+  .option('-j, --json', 'the summary as one line of JSON')
+  .option(
+    '-c, --config <file>',
+    'configuration file (or environment FMS_COLLECTOR_CONFIG)',
+    CONFIG_DEFAULT,
+  )
+  .addHelpText('after', BACKTEST_HELP)
+  .action(async (file: string | undefined, options: BacktestGiven) => {
+    const { backtest } = await import('./commands/backtest.ts');
+    const isHistory = file === undefined;
+    const url = options.url ?? (isHistory ? process.env.FMS_COLLECTOR_URL : undefined);
+    process.exitCode = await backtest(file, { ...options, url }, process.env, {
+      stdout: process.stdout,
+      output: console,
+      nowMs: Date.now(),
+    });
+  });
+
+const notify = program.command('notify').description('those who hear of alerts');
+notify
+  .command('test')
+  .description(
+    'send a test message to every receiver of the configuration, also while no collector runs',
+  )
+  .option('-c, --config <file>', 'configuration file', CONFIG_DEFAULT)
+  .option('-r, --receiver <name>', 'only this one')
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 all got it, 1 one did not, 2 mistakes in the configuration.',
+  )
+  .action(async (options: { config: string; receiver?: string }) => {
+    const { notifyTest } = await import('./commands/notify.ts');
+    process.exitCode = await notifyTest(options, process.env, console);
+  });
+
 await program.parseAsync();

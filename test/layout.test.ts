@@ -137,6 +137,7 @@ t.test('one owner for each package', async (t) => {
     jsmodbus: ['agent/readers/modbus', 'simulators/modbus'],
     '@marcbachmann/cel-js': ['collector/expressions'],
     'node-cron': ['collector/jobs/schedule'],
+    nodemailer: ['collector/notifiers/email'],
     pino: ['agent/main', 'agent/logger', 'collector/main', 'collector/logger'],
   };
   for (const [name, places] of Object.entries(owners)) {
@@ -162,6 +163,7 @@ t.test('stages do not import stages', async (t) => {
     'collector/log': /^collector\/(store|processor|api|broker)/,
     'collector/processor': /^collector\/(api|broker|log\/sqlite)/,
     'collector/store': /^collector\/(api|broker|jobs|log\/sqlite)/,
+    'collector/notifiers': /^collector\/(api|broker|store|processing|log\/sqlite)/,
     'collector/jobs': /^collector\/(api|broker|log|processor)/,
     'collector/api': /^collector\/(broker|log\/sqlite|store\/chdb|processing)/,
   };

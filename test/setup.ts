@@ -36,6 +36,11 @@ const programs: Component[] = [
   program('java', 'default-jre-headless', KAFKA_TESTS),
   program('kcat', 'kcat', 'the examples of docs/INTEROP.md'),
   program('mosquitto', 'mosquitto', 'tests with an outside MQTT broker'),
+  program(
+    'prometheus-alertmanager',
+    'prometheus-alertmanager',
+    'tests of alerts that go to a real Alertmanager',
+  ),
   program('openssl', 'openssl', 'tests of encrypted connections'),
 ];
 
@@ -93,6 +98,9 @@ function install(packages: string[]): void {
     if (ours) rmSync(policy, { force: true });
   }
   // Nor is it to begin with the next start of the machine.
-  if (packages.includes('mosquitto') && existsSync('/run/systemd/system'))
-    spawnSync('systemctl', ['disable', '--now', 'mosquitto'], options);
+  const services = ['mosquitto', 'prometheus-alertmanager'].filter((name) =>
+    packages.includes(name),
+  );
+  if (services.length > 0 && existsSync('/run/systemd/system'))
+    spawnSync('systemctl', ['disable', '--now', ...services], options);
 }

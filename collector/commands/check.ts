@@ -45,6 +45,7 @@ export function check(
   const storeAt = store.clickhouse === undefined ? '' : `, ClickHouse at ${store.clickhouse.url}`;
   output.log(`  store    keeps ${store.retentionDays} days${storeAt}`);
   output.log(`  profiles ${profilesLine(config, configuration)}`);
+  output.log(`  alerts   ${alertsLine(config)}`);
   output.log(`  gateways ${config.gateways.length}, sites ${config.sites.size}`);
   for (const warning of [...warningsOf(config), ...data.warnings])
     output.log(`  warning: ${warning}`);
@@ -96,6 +97,13 @@ function profilesLine(config: CollectorConfig, { profiles, assignments }: Config
   return `${names.length} (${shown.join(', ')}; ${where}), ${assignments.length} assignment(s)`;
 }
 
+function alertsLine({ notify }: CollectorConfig): string {
+  const { receivers, routes, heartbeat } = notify;
+  if (receivers.length === 0) return 'nobody is told of them (notify.receivers)';
+  const names = receivers.map(({ name, way }) => `${name} (${way.type})`).join(', ');
+  return `to ${names}; ${routes.length} route(s)${heartbeat === undefined ? '' : ', heartbeat'}`;
+}
+
 /** What is allowed, and worth a second thought. */
 export function warningsOf(config: CollectorConfig): string[] {
   const warnings: string[] = [];
@@ -115,8 +123,23 @@ export function warningsOf(config: CollectorConfig): string[] {
     warnings.push(
       `mqtt.host is ${mqtt.host}: tokens and readings cross the network unencrypted. Use a private network or a tunnel.`,
     );
+  warnings.push(...notifyWarnings(config));
   if (takesIn && mqtt.outside === undefined && config.gateways.length === 0)
     warnings.push('no gateway is configured: nobody may connect.');
+  return warnings;
+}
+
+function notifyWarnings({ notify: { receivers, routes } }: CollectorConfig): string[] {
+  const warnings: string[] = [];
+  const routed = new Set(routes.flatMap((route) => route.receivers));
+  for (const { name, way } of receivers) {
+    if (routes.length > 0 && !routed.has(name))
+      warnings.push(`notify: no route names receiver ${name}: it hears of nothing.`);
+    if (way.type === 'email' && way.settings.tls === 'none' && !isLoopback(way.settings.host))
+      warnings.push(`notify: receiver ${name} sends mail, and its password, unencrypted.`);
+    if (way.type === 'webhook' && way.settings.secret === undefined)
+      warnings.push(`notify: receiver ${name} gets messages that are not signed.`);
+  }
   return warnings;
 }
 

@@ -64,6 +64,11 @@ export class Team {
     this.written = new WrittenPositions(this.#control, log);
   }
 
+  /** Topic `control`, followed from start() on. */
+  get control(): ControlView {
+    return this.#control;
+  }
+
   /** Resolves when what the others say is known; this process says that it is there. */
   async start(): Promise<void> {
     const { signal, logger } = this.#options;

@@ -1,0 +1,252 @@
+/**
+ * Reads the alerts of one partition of topic events into its book (book.ts), under a session of the log that
+ * fences a former one. The book's changes go into topic `control` first, then the position moves behind them.
+ *
+ * A kill in between, or between a message and the word in `control` that it was sent, repeats that
+ * message, under the same key. What is in `control` is not fenced itself: the position is committed, which
+ * is, right before each time; a process that loses the partition between the two repeats messages at worst.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ControlView } from '../control.ts';
+import { jsonOf } from '../control.ts';
+import { CollectorError } from '../errors.ts';
+import type { ConsumerSession, Log, LogRecord } from '../log/log.ts';
+import type { AlertEntry } from '../processor/outputs.ts';
+import { decodeAlert } from '../processor/outputs.ts';
+import type { Clock, Logger } from '../types.ts';
+import { OutputKind } from '../types.ts';
+import { AlertBook } from './book.ts';
+import type { Outbox } from './outbox.ts';
+
+export const CONTROL_PREFIX = 'notify/';
+const CONSUMER = 'notify';
+const TOPIC = 'events';
+const READ_LIMITS = { maxRecords: 2_000, maxBytes: 4 * 1024 * 1024 };
+/** At most so often a gateway's value is written. */
+const KEEP_EVERY_MS = 500;
+/** So often a position moves on without alerts, so that the log may trim. */
+const COMMIT_EVERY_MS = 5_000;
+const RETRY_MS = 3_000;
+/** What an upgrade finds in the log is told of as far as it is no older than this. */
+const FIRST_LOOK_MS = 3_600_000;
+
+export interface ConsumerOptions {
+  log: Log;
+  control: Pick<ControlView, 'get' | 'put' | 'until'>;
+  /** What `control` holds below `prefix`, by the rest of the key. */
+  kept: (prefix: string) => Iterable<[string, Uint8Array]>;
+  outboxes: ReadonlyMap<string, Outbox>;
+  route: (alert: AlertEntry, nowMs: number) => string[];
+  /** All that was in the log at the start of the session has been read. */
+  onCaughtUp: (partition: number) => void;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** Who reads a partition, in `control`. */
+interface Owner {
+  log: string;
+  owner: string;
+}
+
+export class NotifyConsumer {
+  readonly #options: ConsumerOptions;
+  readonly #partition: number;
+  /** Of this object: another one may have had the partition in between. */
+  readonly #owner = randomUUID();
+  #book: AlertBook | undefined;
+  #position = 0;
+  #committed = 0;
+  #isDirty = false;
+  #keptAtMs = Number.NEGATIVE_INFINITY;
+  #wake: () => void = () => undefined;
+
+  constructor(partition: number, options: ConsumerOptions) {
+    this.#partition = partition;
+    this.#options = options;
+  }
+
+  /** Undefined while the partition is not this process'. */
+  get book(): AlertBook | undefined {
+    return this.#book;
+  }
+
+  /** Answers LOG_FENCED and LOG_POSITION_OUTSIDE; all else is tried again. */
+  async run(signal: AbortSignal): Promise<CollectorError | undefined> {
+    const { logger } = this.#options;
+    try {
+      while (!signal.aborted) {
+        try {
+          await this.#session(signal);
+        } catch (error) {
+          if (signal.aborted) return undefined;
+          if (isFinal(error)) return error;
+          const fields = { partition: this.#partition, error: String(error), retry_ms: RETRY_MS };
+          logger.warn(fields, 'alerts cannot be read for the moment');
+          await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
+        }
+      }
+      return undefined;
+    } finally {
+      this.#dropBook();
+    }
+  }
+
+  async #session(signal: AbortSignal): Promise<void> {
+    const { log } = this.#options;
+    const session = await log.openConsumer(CONSUMER, TOPIC, this.#partition);
+    try {
+      await this.#takeOver(session, signal);
+      if (signal.aborted) return;
+      await this.#follow(session, signal);
+      // What was told up to the end is known at the next start.
+      await this.#keep(session);
+    } finally {
+      await session.close().catch(() => undefined);
+    }
+  }
+
+  /** When it resolves, the book is as the owner before left it, whatever it wrote last. */
+  async #takeOver(session: ConsumerSession, signal: AbortSignal): Promise<void> {
+    const { log, control, kept } = this.#options;
+    const partition = String(this.#partition);
+    this.#position = session.position;
+    this.#committed = session.position;
+    // What was written before this is visible once this is.
+    const barrier = `${CONTROL_PREFIX}barrier/${this.#owner}`;
+    await control.put(barrier, Buffer.from('{}'));
+    await control.until(() => control.get(barrier) !== undefined, signal);
+    if (signal.aborted) return;
+    await control.put(barrier, null);
+    const ownerKey = `${CONTROL_PREFIX}owner/${partition}`;
+    const before = jsonOf<Owner>(control.get(ownerKey));
+    if (before?.log !== log.identity) {
+      this.#position = Math.max(this.#position, await this.#firstPosition());
+      await session.commitPosition(this.#position);
+      this.#committed = this.#position;
+    }
+    if (this.#book === undefined || before?.owner !== this.#owner) {
+      this.#dropBook();
+      this.#book = this.#newBook();
+      for (const [gateway, value] of kept(`${CONTROL_PREFIX}alerts/${partition}/`))
+        this.#book.restore(gateway, value);
+    }
+    const owner: Owner = { log: log.identity, owner: this.#owner };
+    await control.put(ownerKey, Buffer.from(JSON.stringify(owner)));
+  }
+
+  /** By halving: append times never decrease. */
+  async #firstPosition(): Promise<number> {
+    const { log, clock } = this.#options;
+    const notBeforeMs = clock.wallMs() - FIRST_LOOK_MS;
+    const bounds = await log.bounds(TOPIC, this.#partition);
+    let from = bounds.first;
+    let to = bounds.next;
+    while (from < to) {
+      const middle = Math.floor((from + to) / 2);
+      const limits = { maxRecords: 1, maxBytes: 1 };
+      const [record] = await log.read(TOPIC, this.#partition, middle, limits);
+      if (record === undefined || record.appendedAtMs >= notBeforeMs) to = middle;
+      else from = record.offset + 1;
+    }
+    return from;
+  }
+
+  async #follow(session: ConsumerSession, signal: AbortSignal): Promise<void> {
+    const { log, onCaughtUp } = this.#options;
+    const { next } = await log.bounds(TOPIC, this.#partition);
+    let isCaughtUp = false;
+    while (!signal.aborted) {
+      const records = await log.read(TOPIC, this.#partition, this.#position, READ_LIMITS);
+      for (const record of records) this.#take(record);
+      if (!isCaughtUp && (records.length === 0 || this.#position >= next)) {
+        isCaughtUp = true;
+        onCaughtUp(this.#partition);
+      }
+      if (performance.now() >= this.#keepDueMs()) await this.#keep(session);
+      if (records.length === 0) await this.#wait(signal);
+    }
+  }
+
+  #take(record: LogRecord): void {
+    this.#position = record.offset + 1;
+    if (record.kind !== OutputKind.ALERT) return;
+    try {
+      this.#book?.take(decodeAlert(record.value));
+    } catch (error) {
+      const fields = { partition: this.#partition, offset: record.offset, error: String(error) };
+      this.#options.logger.error(fields, 'an alert in the log cannot be read and is left out');
+    }
+  }
+
+  #keepDueMs(): number {
+    if (this.#isDirty) return this.#keptAtMs + KEEP_EVERY_MS;
+    if (this.#position > this.#committed) return this.#keptAtMs + COMMIT_EVERY_MS;
+    return Number.POSITIVE_INFINITY;
+  }
+
+  /** Until there is a record, something to be kept, or the end. */
+  async #wait(signal: AbortSignal): Promise<void> {
+    const due = new AbortController();
+    this.#wake = () => due.abort();
+    const waitMs = this.#keepDueMs() - performance.now();
+    const timer = Number.isFinite(waitMs)
+      ? setTimeout(() => due.abort(), Math.max(1, waitMs))
+      : undefined;
+    const either = AbortSignal.any([signal, due.signal]);
+    await this.#options.log.waitFor(TOPIC, this.#partition, this.#position, either);
+    clearTimeout(timer);
+    this.#wake = () => undefined;
+  }
+
+  async #keep(session: ConsumerSession): Promise<void> {
+    const { control } = this.#options;
+    const position = this.#position;
+    const changes = this.#book?.takeChanges() ?? new Map<string, Uint8Array | null>();
+    this.#isDirty = false;
+    try {
+      if (changes.size > 0) {
+        await session.commitPosition(this.#committed);
+        const prefix = `${CONTROL_PREFIX}alerts/${this.#partition}/`;
+        await Promise.all(
+          [...changes].map(([gateway, value]) => control.put(prefix + gateway, value)),
+        );
+      }
+      if (position > this.#committed) await session.commitPosition(position);
+    } catch (error) {
+      this.#book?.putBack(changes.keys());
+      this.#isDirty = true;
+      throw error;
+    }
+    this.#committed = position;
+    this.#keptAtMs = performance.now();
+  }
+
+  #newBook(): AlertBook {
+    const { outboxes, route, clock } = this.#options;
+    return new AlertBook({
+      receivers: outboxes,
+      route,
+      wallMs: () => clock.wallMs(),
+      onChange: () => {
+        this.#isDirty = true;
+        this.#wake();
+      },
+    });
+  }
+
+  #dropBook(): void {
+    const book = this.#book;
+    this.#book = undefined;
+    if (book !== undefined) for (const outbox of this.#options.outboxes.values()) outbox.drop(book);
+  }
+}
+
+function isFinal(error: unknown): error is CollectorError {
+  return (
+    error instanceof CollectorError &&
+    (error.code === 'LOG_FENCED' || error.code === 'LOG_POSITION_OUTSIDE')
+  );
+}
