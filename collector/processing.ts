@@ -26,6 +26,9 @@ const SLICE_MAX_MS = 50;
  * that is large itself is due after as many bytes of raw, within bounds, and a small log keeps less.
  */
 const SNAPSHOT_INTERVAL_MS = 30_000;
+/** What detectors have learnt is large: snapshots take no more of the disk than this, as long as they may wait. */
+const SNAPSHOT_BYTES_PER_MS_MAX = 512;
+const SNAPSHOT_INTERVAL_MS_MAX = 180_000;
 const SNAPSHOT_RAW_BYTES_MIN = 4 * 1024 * 1024;
 const SNAPSHOT_RAW_BYTES_MAX = 16 * 1024 * 1024;
 const SNAPSHOT_LOG_PART = 16;
@@ -314,7 +317,7 @@ class PartitionProcessing {
   #isSnapshotDue({ processor, snapshots, rawBytes }: Opened): boolean {
     if (processor.timeMs < this.#noSnapshotBeforeMs) return false;
     if (snapshots.position < 0 || rawBytes >= this.#dueBytes(snapshots)) return true;
-    return processor.timeMs - snapshots.timeMs >= SNAPSHOT_INTERVAL_MS;
+    return processor.timeMs - snapshots.timeMs >= snapshotIntervalMs(snapshots.bytes);
   }
 
   /** The log has no room for another, and keeps more and more of raw for the last one. */
@@ -327,6 +330,12 @@ class PartitionProcessing {
     const wanted = Math.min(Math.max(bytes, SNAPSHOT_RAW_BYTES_MIN), SNAPSHOT_RAW_BYTES_MAX);
     return Math.min(wanted, this.#log.stats().maxBytes / SNAPSHOT_LOG_PART);
   }
+}
+
+/** Log time until the next one, after one of so many bytes. */
+export function snapshotIntervalMs(bytes: number): number {
+  const waitMs = bytes / SNAPSHOT_BYTES_PER_MS_MAX;
+  return Math.min(Math.max(SNAPSHOT_INTERVAL_MS, waitMs), SNAPSHOT_INTERVAL_MS_MAX);
 }
 
 function bytesOf(records: readonly LogRecord[]): number {

@@ -7,7 +7,7 @@ import { codesOf } from '../../collector/findings.ts';
 import type { Log, LogRecord, LogTopic, ProcessorSession } from '../../collector/log/log.ts';
 import { openSqliteLog } from '../../collector/log/sqlite.ts';
 import type { Processing } from '../../collector/processing.ts';
-import { sliceAfter, startProcessing } from '../../collector/processing.ts';
+import { sliceAfter, snapshotIntervalMs, startProcessing } from '../../collector/processing.ts';
 import { decodeEvents, decodeReadings } from '../../collector/processor/outputs.ts';
 import { OutputKind, RawKind } from '../../collector/types.ts';
 import { encodeBatch } from '../../proto/batch.ts';
@@ -351,4 +351,11 @@ t.test('a log without room for snapshots goes without, and lets raw go', async (
 
 t.test('the busier the event loop, the longer a slice, within bounds', async (t) => {
   t.same([0, 10, 60, 5_000].map(sliceAfter), [8, 8, 30, 50]);
+});
+
+t.test('large snapshots are taken less often, within bounds', async (t) => {
+  t.equal(snapshotIntervalMs(0), 30_000);
+  t.equal(snapshotIntervalMs(10_000_000), 30_000);
+  t.equal(Math.round(snapshotIntervalMs(50_000_000)), 97_656);
+  t.equal(snapshotIntervalMs(10 ** 12), 180_000);
 });
