@@ -16,7 +16,7 @@ export interface ListQuery {
   cursor?: string;
 }
 
-export const LIST_PARAMETERS: Record<string, JsonSchema> = {
+export const LIST_PARAMETERS = {
   site: NAME,
   gateway: NAME,
   device: NAME,
@@ -24,7 +24,7 @@ export const LIST_PARAMETERS: Record<string, JsonSchema> = {
   to: { ...TIME_MS, description: 'Last time, exclusive.' },
   limit: limitSchema(100, LIST_LIMIT_MAX),
   cursor: CURSOR,
-};
+} satisfies Record<string, JsonSchema>;
 
 /** Where a row comes from in the log: with the time its place in the list. */
 export interface ListRow {

@@ -31,7 +31,9 @@ export function openApiDocument(routes: readonly RouteOptions[], version: string
     paths[path] = operations;
     for (const method of [route.method].flat()) {
       if (method === 'HEAD') continue;
-      operations[method.toLowerCase()] = operationOf(route);
+      // A path that is asked and changed has an id for each.
+      const isAlone = Object.keys(operations).length === 0;
+      operations[method.toLowerCase()] = operationOf(route, isAlone ? '' : method.toLowerCase());
     }
   }
   return {
@@ -49,7 +51,7 @@ export function openApiDocument(routes: readonly RouteOptions[], version: string
   };
 }
 
-function operationOf(route: RouteOptions): JsonSchema {
+function operationOf(route: RouteOptions, verb: string): JsonSchema {
   const schema = route.schema ?? {};
   const responses: Record<string, JsonSchema> = {};
   for (const [status, body] of Object.entries((schema.response ?? {}) as object)) {
@@ -66,7 +68,7 @@ function operationOf(route: RouteOptions): JsonSchema {
   return {
     summary: schema.summary,
     ...(schema.description === undefined ? {} : { description: schema.description }),
-    operationId: operationId(route.url),
+    operationId: operationId(`${verb} ${route.url}`),
     ...(schema.body === undefined
       ? {}
       : {

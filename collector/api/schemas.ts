@@ -8,6 +8,15 @@ export type JsonSchema = Record<string, unknown>;
 export const NAME = { type: 'string', minLength: 1, maxLength: 128 } as const;
 export const EPOCH = { type: 'string', pattern: '^[0-9a-f]{16}$' } as const;
 export const TIME_MS = { type: 'integer', minimum: TIME_MS_MIN, maximum: TIME_MS_MAX } as const;
+/** Who decides something. */
+export const BY = {
+  type: 'string',
+  minLength: 1,
+  maxLength: 128,
+  default: 'operator',
+  description: 'Who decides it, for the records.',
+} as const;
+export const NOTE = { type: 'string', maxLength: 500, default: '' } as const;
 export const COUNT = { type: 'integer', minimum: 0 } as const;
 export const CURSOR = {
   type: 'string',

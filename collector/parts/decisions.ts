@@ -9,7 +9,7 @@ import type { AcknowledgeValue, Clock, MarkValue, ReleaseValue, SilenceValue } f
 import { RawKind } from '../types.ts';
 
 /** How long a caller waits until every partition has a silence. */
-const SILENCE_WAIT_MS = 10_000;
+const SILENCE_WAIT_MS = 5_000;
 const RETRY_MIN_MS = 100;
 const RETRY_MAX_MS = 2_000;
 /** Silences that some partitions do not have yet. At the bound API_BUSY. */

@@ -141,8 +141,10 @@ export class LiveAlerts {
   }
 }
 
+type ListKey = Pick<AlertEntry, 'startedMs' | 'site' | 'id'>;
+
 /** Those that began last first; pages of the lists go by this order. */
-export function newestFirst(a: AlertEntry, b: AlertEntry): number {
+export function newestFirst(a: ListKey, b: ListKey): number {
   return b.startedMs - a.startedMs || compareDown(a.site, b.site) || compareDown(a.id, b.id);
 }
 

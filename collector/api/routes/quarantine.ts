@@ -15,7 +15,7 @@ import {
 } from '../quarantine.ts';
 import { abortedWith } from '../queries.ts';
 import type { JsonSchema } from '../schemas.ts';
-import { COUNT, nullable, object, page, QUALITY, query, TIME_MS, VALUE } from '../schemas.ts';
+import { BY, COUNT, nullable, object, page, QUALITY, query, TIME_MS, VALUE } from '../schemas.ts';
 
 const ID = { type: 'string', minLength: 1, maxLength: 200 } as const;
 
@@ -67,13 +67,7 @@ const RELEASE = {
   type: 'object',
   additionalProperties: false,
   properties: {
-    by: {
-      type: 'string',
-      minLength: 1,
-      maxLength: 128,
-      default: 'operator',
-      description: 'Who decides it, for the records.',
-    },
+    by: BY,
   },
 };
 

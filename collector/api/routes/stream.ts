@@ -26,9 +26,10 @@ export function streamRoutes(app: FastifyInstance, context: ApiContext): void {
     '/api/v1/stream',
     {
       schema: {
-        summary: 'Readings and states of devices as they come, as server-sent events',
+        summary:
+          'Readings, states of devices, alerts and anomalies as they come, as server-sent events',
         description:
-          'Events: `hello` {heartbeat_ms}; `readings` {site, gateway, device, received_ms, readings: [{channel, time_ms, value, quality, treatment, findings}]} (treatment and findings only where the rules did or said something; see /api/v1/readings); `device` {site, device, gateway, state, area, line, profile, last_ms, received_ms, updated_ms} when what is known of a device changed (its state by one gateway: online, late or silent; not sent again later: ask /api/v1/devices after a break); `lost` {reason: slow | trimmed | too_old, events} when something was left out. Comments are heartbeats. With Last-Event-ID the readings since are sent first, as far as the log has them; one may come twice.',
+          'Events: `hello` {heartbeat_ms}; `readings` {site, gateway, device, received_ms, readings: [{channel, time_ms, value, quality, treatment, findings}]} (treatment and findings only where the rules did or said something; see /api/v1/readings); `device` {site, device, gateway, state, area, line, profile, last_ms, received_ms, updated_ms} when what is known of a device changed (its state by one gateway: online, late or silent; not sent again later: ask /api/v1/devices after a break); `alert` and `anomaly`, the items of /api/v1/alerts and /api/v1/anomalies, with each change of one (likewise; those of a gateway itself only without `device`); `lost` {reason: slow | trimmed | too_old, events} when something was left out. Comments are heartbeats. With Last-Event-ID the readings since are sent first, as far as the log has them; one may come twice.',
         produces: 'text/event-stream',
         querystring: query({
           site: NAME,
