@@ -6,6 +6,9 @@
  * ways: channel names, numbers, texts, true and false, lists, `? :`, operators, and the functions
  * below. All numbers are doubles: `1 / 2` is 0.5, and `motor1 > 5` needs no `5.0`. A channel whose name
  * is no CEL identifier stands in backticks: `` `온도-1` ``.
+ *
+ * A condition of an alert may also name facts (what is known of a device beside its channels) and call
+ * `baseline(motor1)`. A channel with a fact's name stands in backticks there.
  */
 
 import type { ASTNode, SourceRange } from '@marcbachmann/cel-js';
@@ -43,6 +46,32 @@ export interface ExpressionMistake {
   column?: number;
 }
 
+/** Of an alert rule. It names at least one channel, fact or baseline. */
+export interface CompiledCondition {
+  ok: true;
+  /** In the order of their first appearance. */
+  channels: readonly string[];
+  facts: readonly string[];
+  /** Channels whose baseline it asks for. */
+  baselines: readonly string[];
+  /**
+   * `values` holds what it names, under channelKey(), the fact's name and baselineKey(). Undefined: nothing
+   * can be said of these values (a text where a number is expected).
+   */
+  decide(values: ExpressionValues): boolean | undefined;
+}
+
+type Types = Readonly<Record<string, ChannelType>>;
+
+/** No name that an expression can say has a backtick in it: these keys cannot meet a channel's. */
+export function channelKey(channel: string, facts: Types): string {
+  return Object.hasOwn(facts, channel) ? `\`${channel}\`` : channel;
+}
+
+export function baselineKey(channel: string): string {
+  return `baseline(\`${channel}\`)`;
+}
+
 class Refused extends Error {
   readonly start: number;
   constructor(message: string, start: number) {
@@ -62,6 +91,8 @@ const FUNCTIONS = [
   'startsWith',
   'endsWith',
 ];
+/** In conditions only. */
+const BASELINE = 'baseline';
 const OPERATORS = new Set(
   '== != < <= > >= + - * / % in && || !_ -_ ?: list value id call rcall'.split(' '),
 );
@@ -91,62 +122,112 @@ const untyped = base.clone();
  */
 export function compileExpression(
   text: string,
-  types?: Readonly<Record<string, ChannelType>>,
+  types?: Types,
 ): CompiledExpression | ExpressionMistake {
+  const read = readExpression(text, types, undefined);
+  if (!read.ok) return read;
+  const evaluate = read.evaluator;
+  return {
+    ok: true,
+    channels: [...read.found.channels.values()],
+    evaluate: (values) => evaluate(values) !== false,
+  };
+}
+
+/** The same for a condition: names in `facts` are facts, baselines are known. */
+export function compileCondition(
+  text: string,
+  types: Types | undefined,
+  facts: Types,
+): CompiledCondition | ExpressionMistake {
+  const read = readExpression(text, types, facts);
+  if (!read.ok) return read;
+  const { found, evaluator } = read;
+  return {
+    ok: true,
+    channels: [...new Set(found.channels.values())],
+    facts: [...found.facts],
+    baselines: [...new Set(found.baselines.map(({ channel }) => channel))],
+    decide: (values) => {
+      const answer = evaluator(values);
+      return typeof answer === 'boolean' ? answer : undefined;
+    },
+  };
+}
+
+interface ReadExpression {
+  ok: true;
+  found: Survey;
+  /** Undefined when nothing can be said of the values. */
+  evaluator: (values: ExpressionValues) => unknown;
+}
+
+function readExpression(
+  text: string,
+  types: Types | undefined,
+  facts: Types | undefined,
+): ReadExpression | ExpressionMistake {
   if (text.length > EXPRESSION_LENGTH_MAX)
     return { ok: false, message: `longer than ${EXPRESSION_LENGTH_MAX} characters` };
   const quoted = new Map<string, string>();
   let written = { text, insertions: [] as Insertion[] };
   try {
     const plain = unquote(text, quoted);
-    const found = survey(untyped.parse(plain).ast, quoted, types);
-    if (found.channels.size === 0) throw new Refused('names no channel', 0);
-    written = withDoubles(plain, found.wholeNumbers);
-    const parsed = environmentFor(found.channels, types).parse(written.text);
+    const found = survey(untyped.parse(plain).ast, { text: plain, quoted, types, facts });
+    const named = found.channels.size + found.facts.size + found.baselines.length;
+    if (named === 0)
+      throw new Refused(`names no channel${facts === undefined ? '' : ' and no fact'}`, 0);
+    written = rewritten(plain, found);
+    const parsed = environmentFor(found, types, facts).parse(written.text);
     const checked = parsed.check();
     if (checked.error !== undefined) throw checked.error;
     if (checked.type !== 'bool' && checked.type !== 'dyn')
       throw new Refused(`gives a ${words(String(checked.type))}, not true or false`, 0);
-    return {
-      ok: true,
-      channels: [...found.channels.values()],
-      evaluate: evaluator(parsed, found.channels),
-    };
+    return { ok: true, found, evaluator: evaluatorOf(parsed, found, facts) };
   } catch (error) {
     return { ok: false, ...mistakeOf(error, text, written.insertions) };
   }
 }
 
-function evaluator(
+function evaluatorOf(
   parsed: (context: ExpressionValues) => unknown,
-  channels: ReadonlyMap<string, string>,
-): (values: ExpressionValues) => boolean {
-  const renamed = [...channels].filter(([id, channel]) => id !== channel);
+  found: Survey,
+  facts: Types | undefined,
+): (values: ExpressionValues) => unknown {
+  const keys: [string, string][] = [...found.channels].map(([id, channel]) => [
+    id,
+    facts === undefined ? channel : channelKey(channel, facts),
+  ]);
+  for (const { id, channel } of found.baselines) keys.push([id, baselineKey(channel)]);
+  const renamed = keys.filter(([id, key]) => id !== key);
   return (values) => {
     let context = values;
     if (renamed.length > 0) {
       context = { ...values };
-      for (const [id, channel] of renamed) context[id] = values[channel] as number;
+      for (const [id, key] of renamed) context[id] = values[key] as number;
     }
     try {
-      return parsed(context) !== false;
+      return parsed(context);
     } catch (error) {
-      if (isLanguageError(error)) return true;
+      if (isLanguageError(error)) return undefined;
       throw error;
     }
   };
 }
 
 function environmentFor(
-  channels: ReadonlyMap<string, string>,
-  types: Readonly<Record<string, ChannelType>> | undefined,
+  found: Survey,
+  types: Types | undefined,
+  facts: Types | undefined,
 ): Environment {
   if (types === undefined) return untyped;
   const typed = base.clone({ unlistedVariablesAreDyn: false });
-  for (const [id, channel] of channels) {
+  for (const [id, channel] of found.channels) {
     const type = types[channel];
     if (type !== undefined) typed.registerVariable(id, CEL_TYPES[type]);
   }
+  for (const name of found.facts) typed.registerVariable(name, CEL_TYPES[facts![name]!]);
+  for (const { id } of found.baselines) typed.registerVariable(id, CEL_TYPES.number);
   return typed;
 }
 
@@ -172,46 +253,88 @@ function unquote(text: string, quoted: Map<string, string>): string {
 interface Survey {
   /** Identifier in the expression → channel name. */
   channels: Map<string, string>;
+  facts: Set<string>;
+  /** Calls, and the identifier that takes the place of each. */
+  baselines: { start: number; end: number; id: string; channel: string }[];
   wholeNumbers: { start: number; end: number; value: bigint }[];
 }
 
-/** Finds the channels, and refuses what is not let in. Throws Refused. */
-function survey(
-  root: ASTNode,
-  quoted: ReadonlyMap<string, string>,
-  types: Readonly<Record<string, ChannelType>> | undefined,
-): Survey {
-  const found: Survey = { channels: new Map(), wholeNumbers: [] };
+interface Known {
+  text: string;
+  quoted: ReadonlyMap<string, string>;
+  types: Types | undefined;
+  facts: Types | undefined;
+}
+
+/** Finds the names, and refuses what is not let in. Throws Refused. */
+function survey(root: ASTNode, known: Known): Survey {
+  const found: Survey = {
+    channels: new Map(),
+    facts: new Set(),
+    baselines: [],
+    wholeNumbers: [],
+  };
   const visit = (node: ASTNode): void => {
     if (node.op === '.')
       throw new Refused('a name with a dot must stand in backticks: `a.b`', node.start);
     if (!OPERATORS.has(node.op))
       throw new Refused(`"${node.op}" is not available here`, node.start);
-    if (node.op === 'id') {
-      const channel = quoted.get(node.args) ?? node.args;
-      if (!quoted.has(node.args) && base.hasVariable(node.args))
-        throw new Refused(
-          `${node.args} has a meaning of its own; a channel of this name must stand in backticks`,
-          node.start,
-        );
-      if (types !== undefined && !Object.hasOwn(types, channel))
-        throw new Refused(
-          `no channel "${channel}"; known: ${Object.keys(types).join(', ')}`,
-          node.start,
-        );
-      found.channels.set(node.args, channel);
-    }
+    if (node.op === 'id') visitName(node, known, found);
     if (node.op === 'value' && typeof node.args === 'bigint')
       found.wholeNumbers.push({ start: node.start, end: node.end, value: node.args });
-    if ((node.op === 'call' || node.op === 'rcall') && !FUNCTIONS.includes(node.args[0]))
-      throw new Refused(
-        `no function "${node.args[0]}"; known: ${FUNCTIONS.join(', ')}`,
-        node.start,
-      );
+    if (node.op === 'call' || node.op === 'rcall') {
+      const isBaseline = known.facts !== undefined && node.args[0] === BASELINE;
+      if (isBaseline && node.op === 'call') {
+        visitBaseline(node, known, found);
+        return;
+      }
+      if (!FUNCTIONS.includes(node.args[0])) throw unknownFunction(node, known);
+    }
     for (const child of childrenOf(node.args)) visit(child);
   };
   visit(root);
   return found;
+}
+
+function visitName(node: ASTNode & { op: 'id' }, known: Known, found: Survey): void {
+  const { quoted, facts } = known;
+  if (!quoted.has(node.args) && facts !== undefined && Object.hasOwn(facts, node.args))
+    found.facts.add(node.args);
+  else found.channels.set(node.args, channelOf(node, known));
+}
+
+/** Throws Refused when the identifier can name no channel. */
+function channelOf(node: ASTNode & { op: 'id' }, { quoted, types, facts }: Known): string {
+  const channel = quoted.get(node.args) ?? node.args;
+  if (!quoted.has(node.args) && base.hasVariable(node.args))
+    throw new Refused(
+      `${node.args} has a meaning of its own; a channel of this name must stand in backticks`,
+      node.start,
+    );
+  if (types !== undefined && !Object.hasOwn(types, channel)) {
+    const names = [...Object.keys(types), ...Object.keys(facts ?? {})];
+    throw new Refused(`no channel "${channel}"; known: ${names.join(', ')}`, node.start);
+  }
+  return channel;
+}
+
+function visitBaseline(node: ASTNode & { op: 'call' }, known: Known, found: Survey): void {
+  const [argument, ...more] = node.args[1];
+  if (argument?.op !== 'id' || more.length > 0)
+    throw new Refused('baseline takes the name of one channel', node.start);
+  const channel = channelOf(argument, known);
+  const type = known.types?.[channel];
+  if (type !== undefined && type !== 'number')
+    throw new Refused(`only numbers have a baseline; ${channel} is ${type}`, argument.start);
+  let n = 0;
+  const taken = new Set(found.baselines.map(({ id }) => id));
+  while (taken.has(`_${n}b`) || known.text.includes(`_${n}b`)) n++;
+  found.baselines.push({ start: node.start, end: node.end, id: `_${n}b`, channel });
+}
+
+function unknownFunction(node: ASTNode & { op: 'call' | 'rcall' }, { facts }: Known): Refused {
+  const names = facts === undefined ? FUNCTIONS : [...FUNCTIONS, BASELINE];
+  return new Refused(`no function "${node.args[0]}"; known: ${names.join(', ')}`, node.start);
 }
 
 function childrenOf(args: unknown): ASTNode[] {
@@ -225,15 +348,20 @@ interface Insertion {
   by: number;
 }
 
-function withDoubles(
+/** Whole numbers become doubles, calls of baseline() identifiers. */
+function rewritten(
   text: string,
-  numbers: Survey['wholeNumbers'],
+  { wholeNumbers, baselines }: Survey,
 ): { text: string; insertions: Insertion[] } {
+  const pieces = [
+    ...wholeNumbers.map(({ start, end, value }) => ({ start, end, by: `${value}.0` })),
+    ...baselines.map(({ start, end, id }) => ({ start, end, by: id })),
+  ];
   const insertions: Insertion[] = [];
   let out = '';
   let from = 0;
-  for (const { start, end, value } of numbers.toSorted((a, b) => a.start - b.start)) {
-    out += `${text.slice(from, start)}${value}.0`;
+  for (const { start, end, by } of pieces.sort((a, b) => a.start - b.start)) {
+    out += `${text.slice(from, start)}${by}`;
     from = end;
     insertions.push({ at: out.length, by: out.length - end });
   }
