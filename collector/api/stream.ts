@@ -19,9 +19,14 @@ export interface StreamSink {
   end(): void;
 }
 
+export const STREAM_KINDS = ['readings', 'device', 'alert', 'anomaly'] as const;
+export type StreamKind = (typeof STREAM_KINDS)[number];
+
 export interface StreamFilter {
   site: string | undefined;
   device: string | undefined;
+  /** Events that are sent; undefined: all. `hello` and `lost` always are. */
+  kinds?: readonly StreamKind[] | undefined;
 }
 
 export interface StreamBounds {
@@ -127,6 +132,7 @@ export class StreamHub {
     if (this.#clients.size === 0) return;
     const texts = new EventTexts(record, StreamHub.idOf(this.#positions));
     for (const client of this.#clients) {
+      if (client.filter.kinds?.includes('readings') === false) continue;
       if (client.held === undefined) this.#send(client, texts);
       else if (client.held.length < HELD_RECORDS_MAX) client.held.push(record);
       else this.#lose(client, 1);
@@ -135,26 +141,28 @@ export class StreamHub {
 
   /** What is known of a device changed. Not sent again to callers that come again: they ask. */
   publishDevice(entry: DeviceEntry): void {
-    this.#tell(entry, () => deviceText(entry));
+    this.#tell('device', entry, () => deviceText(entry));
   }
 
   /** An alert began or changed; likewise. One of a gateway itself is of no device. */
   publishAlert(entry: AlertEntry): void {
-    this.#tell(entry, () => `event: alert\ndata: ${JSON.stringify(alertItem(entry))}\n\n`);
+    this.#tell('alert', entry, () => `event: alert\ndata: ${JSON.stringify(alertItem(entry))}\n\n`);
   }
 
   /** An anomaly began, changed or was marked; likewise. */
   publishAnomaly(entry: AnomalyEntry, mark: MarkEntry | undefined): void {
     this.#tell(
+      'anomaly',
       entry,
       () => `event: anomaly\ndata: ${JSON.stringify(anomalyItem(entry, mark))}\n\n`,
     );
   }
 
-  #tell(about: { site: string; device: string }, make: () => string): void {
+  #tell(kind: StreamKind, about: { site: string; device: string }, make: () => string): void {
     let text: string | undefined;
     for (const client of this.#clients) {
-      const { site, device } = client.filter;
+      const { site, device, kinds } = client.filter;
+      if (kinds !== undefined && !kinds.includes(kind)) continue;
       if (site !== undefined && site !== about.site) continue;
       if (device !== undefined && device !== about.device) continue;
       text ??= make();

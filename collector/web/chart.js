@@ -1,13 +1,16 @@
 /** One chart of one channel: history and live readings, drawn by uPlot. */
 
+import { Bands } from './bands.js';
 import { element, name, setText } from './dom.js';
 import { formatValue, timeFormat } from './format.js';
 
-/** @typedef {{ x: number, low: number | null, mid: number | null, high: number | null, bad: boolean }} Point */
+/** @typedef {{ x: number, low: number | null, mid: number | null, high: number | null, bad: boolean, doubt: string[] | undefined }} Point doubt: findings, where the rules doubt it */
 
 const POINTS_MAX = 5_000;
 const HEIGHT = 150;
 const BAD = 2;
+/** Treatments by which the rules say that a value is not quite what it seems. */
+const DOUBTED = ['flagged', 'clipped'];
 const DAY_S = 86_400;
 /** A pause of this many usual distances breaks the line. */
 const BREAK_AFTER = 3.5;
@@ -20,7 +23,13 @@ function colour(property) {
 export class Chart {
   /**
    * @param {string} channel
-   * @param {{ language: string, timeZone: string, label: string, truth: [string, string] }} options
+   * @param {object} options
+   * @param {string} options.language
+   * @param {string} options.timeZone
+   * @param {string} options.label
+   * @param {[string, string]} options.truth
+   * @param {import('./format.js').Say} options.say
+   * @param {(id: string) => void} options.onAnomaly an anomaly was chosen
    */
   constructor(channel, options) {
     this.channel = channel;
@@ -32,7 +41,12 @@ export class Chart {
     const head = element('div', { class: 'chart-head' });
     head.append(element('h3', {}, name(channel)), this.value);
     this.node = element('article', { class: 'chart', 'data-channel': channel });
-    this.node.append(head, this.plot, this.readout);
+    this.bands = new Bands({
+      redraw: () => this.uplot?.redraw(false),
+      onOpen: options.onAnomaly,
+      more: (count) => options.say('more_bands', { count }),
+    });
+    this.node.append(head, this.plot, this.readout, this.bands.node);
     this.plot.append(this.none);
     /** @type {Map<number, Point>} by time, so that what comes twice is there once */
     this.points = new Map();
@@ -60,11 +74,12 @@ export class Chart {
       if ('count' in item) {
         const { min, avg, max } = item;
         const bad = item.bad + item.filled > 0;
-        this.points.set(x, { x, low: min, mid: avg, high: max, bad });
+        this.points.set(x, { x, low: min, mid: avg, high: max, bad, doubt: undefined });
       } else {
         const value = typeof item.value === 'number' ? item.value : null;
         const bad = (item.quality & 3) === BAD || item.treatment === 'filled';
-        this.points.set(x, { x, low: value, mid: value, high: value, bad });
+        const doubt = DOUBTED.includes(item.treatment) ? (item.findings ?? []) : undefined;
+        this.points.set(x, { x, low: value, mid: value, high: value, bad, doubt });
       }
     }
     this.dirty ||= items.length > 0;
@@ -101,12 +116,14 @@ export class Chart {
     const paths = stepped ? uPlot.paths.stepped({ align: 1 }) : uPlot.paths.linear();
     const line = { stroke: trace, width: 1.5, paths, points: { show: false }, spanGaps: false };
     const edge = { ...line, width: 0, stroke: 'transparent' };
-    const bad = {
-      stroke: colour('--warn'),
+    const marks = (/** @type {string} */ stroke, /** @type {string} */ fill) => ({
+      stroke,
       width: 0,
       paths: () => null,
-      points: { show: true, size: 7, stroke: colour('--warn'), fill: colour('--warn-bg') },
-    };
+      points: { show: true, size: 7, stroke, fill },
+    });
+    const bad = marks(colour('--warn'), colour('--warn-bg'));
+    const doubt = marks(colour('--trace'), colour('--panel'));
     this.uplot = new uPlot(
       {
         width: this.plot.clientWidth || 300,
@@ -118,13 +135,21 @@ export class Chart {
           uPlot.tzDate(new Date(s * 1000), this.options.timeZone),
         scales: { x: { time: true }, y: { range: yRange(stepped) } },
         bands: [{ series: [3, 1], fill: colour('--band') }],
-        series: [{}, edge, line, edge, bad],
+        series: [{}, edge, line, edge, bad, doubt],
         axes: [this.timeAxis(), this.valueAxis()],
-        hooks: { setCursor: [(/** @type {any} */ u) => this.read(u)] },
+        hooks: {
+          setCursor: [(/** @type {any} */ u) => this.read(u)],
+          drawAxes: [(/** @type {any} */ u) => this.drawBands(u)],
+        },
       },
       data,
       this.plot,
     );
+  }
+
+  /** @param {any} u */
+  drawBands(u) {
+    this.bands.draw(u, { edge: colour('--anomaly'), fill: colour('--anomaly-band') });
   }
 
   timeAxis() {
@@ -161,9 +186,11 @@ export class Chart {
     const x = i === null || i === undefined ? undefined : u.data[0][i];
     if (x === undefined || u.cursor.left < 0) {
       setText(this.readout, '');
+      this.bands.at(undefined);
       return;
     }
-    const { language, timeZone } = this.options;
+    this.bands.at(u.posToVal(u.cursor.left, 'x'));
+    const { language, timeZone, say: word } = this.options;
     const time = timeFormat(language, timeZone, 'full').format(x * 1000);
     const { decimals, unit } = this.meta;
     const words = this.meta.kind === 'boolean' ? this.options.truth : undefined;
@@ -171,7 +198,9 @@ export class Chart {
       v === null || v === undefined ? '–' : (words?.[v] ?? formatValue(v, decimals, language));
     const [low, mid, high] = [u.data[1][i], u.data[2][i], u.data[3][i]];
     const range = low === high ? '' : ` (${say(low)} … ${say(high)})`;
-    setText(this.readout, `${time}  ${say(mid)}${range} ${unit}`);
+    const doubt = this.points.get(x)?.doubt?.map((code) => word(`finding_${code}`)) ?? [];
+    const why = doubt.length === 0 ? '' : ` – ${doubt.join(', ')}`;
+    setText(this.readout, `${time}  ${say(mid)}${range} ${unit}${why}`);
   }
 
   resize() {
@@ -225,15 +254,15 @@ function yRange(isBoolean) {
 function columns(points) {
   const usual = usualDistance(points);
   /** @type {(number | null)[][]} */
-  const data = [[], [], [], [], []];
+  const data = [[], [], [], [], [], []];
   const push = (/** @type {(number | null)[]} */ ...cells) => {
     for (const [i, cell] of cells.entries()) data[i]?.push(cell);
   };
   let before;
-  for (const { x, low, mid, high, bad } of points) {
+  for (const { x, low, mid, high, bad, doubt } of points) {
     if (before !== undefined && x - before > usual * BREAK_AFTER)
-      push((before + x) / 2, null, null, null, null);
-    push(x, low, mid, high, bad ? mid : null);
+      push((before + x) / 2, null, null, null, null, null);
+    push(x, low, mid, high, bad ? mid : null, doubt !== undefined && !bad ? mid : null);
     before = x;
   }
   return data;

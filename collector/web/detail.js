@@ -29,9 +29,13 @@ const REFRESH_MS = 60_000;
 const DRAW_MS = 500;
 
 export class Detail {
-  /** @param {() => import('./devices.js').View} viewOf */
-  constructor(viewOf) {
+  /**
+   * @param {() => import('./devices.js').View} viewOf
+   * @param {Pick<import('./anomalies.js').Anomalies, 'bandsOf' | 'point' | 'load'>} anomalies of the device
+   */
+  constructor(viewOf, anomalies) {
     this.viewOf = viewOf;
+    this.anomalies = anomalies;
     /** @type {Range} */
     this.range = 'range_5m';
     /** @type {Map<string, Chart>} */
@@ -109,6 +113,7 @@ export class Detail {
     if (range === this.range) return;
     this.range = range;
     this.restart();
+    void this.anomalies.load();
   }
 
   recolour() {
@@ -163,10 +168,33 @@ export class Detail {
     const { say, language, zoneOf } = this.viewOf();
     const label = say('chart', { channel });
     const timeZone = zoneOf(this.id?.site ?? '');
-    const chart = new Chart(channel, { language, timeZone, label, truth: [say('no'), say('yes')] });
+    const chart = new Chart(channel, {
+      language,
+      timeZone,
+      label,
+      truth: [say('no'), say('yes')],
+      say,
+      onAnomaly: (id) => this.anomalies.point(id),
+    });
     this.charts.set(channel, chart);
     byId('charts').append(chart.node);
     return chart;
+  }
+
+  /** How a channel's values are written. @param {string} channel */
+  metaOf(channel) {
+    const known = this.device?.channels.find((/** @type {any} */ c) => c.channel === channel);
+    return { unit: known?.unit ?? '', decimals: known?.decimals ?? null };
+  }
+
+  /** Where the charts begin. */
+  fromMs() {
+    return this.endMs() - RANGES[this.range] * 1000;
+  }
+
+  /** Brings an anomaly out in the charts. @param {string | undefined} anomaly its id */
+  point(anomaly) {
+    for (const chart of this.charts.values()) chart.bands.point(anomaly);
   }
 
   /** Where the charts end: now, or the last reading when that is not of now. */
@@ -268,7 +296,8 @@ export class Detail {
     const { say, language } = this.viewOf();
     const toS = this.endMs() / 1000;
     const none = this.loading ? say('loading') : say('no_history');
-    for (const chart of this.charts.values()) {
+    for (const [channel, chart] of this.charts) {
+      chart.bands.set(this.anomalies.bandsOf(channel), chart.window);
       const bad = chart.draw(toS - RANGES[this.range], toS, none);
       if (bad > 0 && chart.readout.textContent === '')
         chart.readout.textContent = `▲ ${say('bad_points', { count: formatCount(bad, language) })}`;

@@ -1,10 +1,12 @@
 /** The list of devices with the newest value of each channel, updated in place. */
 
 import { element, mark, name, setText } from './dom.js';
-import { formatDuration, formatValue, timeFormat } from './format.js';
+import { formatCount, formatDuration, formatValue, timeFormat } from './format.js';
+import { severityMark } from './severity.js';
 
 /** @typedef {import('./format.js').Say} Say */
 /** @typedef {{ say: Say, language: string, nowMs: number, zoneOf: (site: string) => string }} View */
+/** @typedef {(site: string, device: string) => { count: number, severity: string } | undefined} AlertsOf how many fire, and the severest */
 
 const STALE_MIN_MS = 30_000;
 const AHEAD_MS = 60_000;
@@ -95,8 +97,9 @@ export class DeviceList {
    * @param {any[]} devices in the order to show
    * @param {{ site: string, device: string } | undefined} chosen
    * @param {View} view
+   * @param {AlertsOf} alertsOf
    */
-  show(devices, chosen, view) {
+  show(devices, chosen, view, alertsOf) {
     const wanted = new Map(devices.map((device) => [deviceLink(device), device]));
     for (const [link, row] of this.rows) {
       if (wanted.has(link)) continue;
@@ -109,6 +112,7 @@ export class DeviceList {
       const row = this.rows.get(link) ?? new DeviceRow(device);
       this.rows.set(link, row);
       row.update(device, view);
+      row.showAlerts(alertsOf(device.site, device.device), view);
       row.choose(chosen?.site === device.site && chosen?.device === device.device);
       // Moving a node that is in its place would take the focus from it.
       if (row.node === place) place = place.nextElementSibling;
@@ -125,12 +129,31 @@ class DeviceRow {
     this.age = element('small');
     const who = element('div', { class: 'who' }, element('strong', {}, name(device.device)));
     this.through = element('small');
-    who.append(this.through, this.age);
+    this.alerts = element('span', { class: 'device-alerts' });
+    who.append(this.alerts, this.through, this.age);
     this.values = element('dl', { class: 'values' });
     this.link.append(who, this.values);
     /** @type {Map<string, { node: HTMLElement, value: HTMLElement, shown: string }>} */
     this.cells = new Map();
     this.ageShown = '';
+    this.alertsShown = '';
+  }
+
+  /**
+   * @param {{ count: number, severity: string } | undefined} alerts
+   * @param {View} view
+   */
+  showAlerts(alerts, { say, language }) {
+    const shown = alerts === undefined ? '' : `${alerts.count} ${alerts.severity} ${language}`;
+    if (shown === this.alertsShown) return;
+    this.alertsShown = shown;
+    if (alerts === undefined) {
+      this.alerts.replaceChildren();
+      return;
+    }
+    const word = say(`severity_${alerts.severity.toLowerCase()}`);
+    const count = alerts.count > 1 ? ` (${formatCount(alerts.count, language)})` : '';
+    this.alerts.replaceChildren(severityMark(alerts.severity, word + count));
   }
 
   /** @param {boolean} chosen */

@@ -118,3 +118,38 @@ export function zoneName(timeZone, atMs) {
   const part = format.formatToParts(atMs).find(({ type }) => type === 'timeZoneName');
   return `${timeZone} (${(part?.value ?? 'GMT').replace('GMT', 'UTC')})`;
 }
+
+/**
+ * The time at which clocks of a zone show `YYYY-MM-DDTHH:MM`, as <input type="datetime-local"> gives it;
+ * NaN when it is no such text. Of a time that clocks skip the one after it, of one that they show twice
+ * either.
+ * @param {string} text
+ * @param {string} timeZone
+ */
+export function wallTimeMs(text, timeZone) {
+  const asUtcMs = Date.parse(`${text}Z`);
+  if (Number.isNaN(asUtcMs)) return Number.NaN;
+  let ms = asUtcMs;
+  // The offset of the zone depends on the time that is looked for: the second look is near enough.
+  for (let look = 0; look < 2; look++) ms = asUtcMs - offsetMs(ms, timeZone);
+  return ms;
+}
+
+/**
+ * `YYYY-MM-DDTHH:MM` in a zone.
+ * @param {number} ms
+ * @param {string} timeZone
+ */
+export function wallTimeText(ms, timeZone) {
+  return new Date(ms + offsetMs(ms, timeZone)).toISOString().slice(0, 16);
+}
+
+/**
+ * How far the clocks of a zone are ahead of UTC.
+ * @param {number} ms
+ * @param {string} timeZone
+ */
+function offsetMs(ms, timeZone) {
+  const shown = Date.parse(`${timeFormat('en', timeZone, 'full').format(ms).replace(' ', 'T')}Z`);
+  return shown - Math.floor(ms / SECOND) * SECOND;
+}

@@ -1,10 +1,13 @@
 /** Words in English and Korean. The switch is remembered; at first the browser's language decides. */
 
+import { ALERT_WORDS } from './alert_words.js';
+
 /** @typedef {'en' | 'ko'} Language */
 
 /** @type {Record<Language, Record<string, string>>} */
 const WORDS = {
   en: {
+    ...ALERT_WORDS.en,
     skip: 'Skip to the content',
     product: 'Factory Management System',
     language: 'Language',
@@ -88,6 +91,7 @@ const WORDS = {
     chart: 'Chart of {channel}',
   },
   ko: {
+    ...ALERT_WORDS.ko,
     skip: '본문으로 건너뛰기',
     product: '공장 관리 시스템',
     language: '언어',

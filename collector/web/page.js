@@ -1,15 +1,21 @@
 /** The page: asks the collector every few seconds, shows fleet and devices, follows the chosen one. */
 
-import { ApiFailure, ask } from './api.js';
+import { Alerts } from './alerts.js';
+import { Anomalies } from './anomalies.js';
+import { ApiFailure, ask, followAlerts } from './api.js';
 import { Detail, RANGES } from './detail.js';
+import { Detectors } from './detectors.js';
 import { DeviceList } from './devices.js';
 import { byId, element, setText } from './dom.js';
 import { showFleet } from './fleet.js';
 import { formatCount, timeFormat, zoneName } from './format.js';
 import { chosenLanguage, rememberLanguage, translator } from './i18n.js';
+import { askSilence } from './silences.js';
 
 const DEVICES_MS = 2_000;
 const FLEET_MS = 5_000;
+/** The stream tells of changes at once; this is for what it may have left out. */
+const ALERTS_MS = 30_000;
 const DEVICES_SHOWN = 100;
 const GATEWAYS_ASKED = 1_000;
 const SEARCH_DELAY_MS = 250;
@@ -32,7 +38,15 @@ let disconnectedSinceMs;
 let chosen;
 
 const list = new DeviceList(byId('devices'));
-const detail = new Detail(view);
+const alerts = new Alerts(view);
+const detectors = new Detectors(view);
+const anomalies = new Anomalies(view, {
+  metaOf: (channel) => detail.metaOf(channel),
+  fromMs: () => detail.fromMs(),
+  onChange: () => detail.draw(),
+  onPoint: (id) => detail.point(id),
+});
+const detail = new Detail(view, anomalies);
 
 function view() {
   return { say, language, nowMs: Date.now() + skewMs, zoneOf };
@@ -46,7 +60,6 @@ function zoneOf(site) {
 
 function showWords() {
   document.documentElement.lang = language;
-  document.title = `FMS – ${say('product')}`;
   for (const node of document.querySelectorAll('[data-text]'))
     node.textContent = say(/** @type {HTMLElement} */ (node).dataset.text ?? '');
   for (const node of document.querySelectorAll('[data-label]'))
@@ -73,7 +86,14 @@ function showAll() {
   if (fleet) showFleet(byId('fleet'), fleet.items, overview?.gateways.total ?? 0, view());
   else byId('fleet').replaceChildren(element('p', { class: 'empty' }, say('loading')));
   showDevices();
+  showAlerts();
   detail.showNote();
+}
+
+function showAlerts() {
+  alerts.show();
+  anomalies.show();
+  detectors.show();
 }
 
 function showSummary() {
@@ -110,7 +130,7 @@ function showDevices() {
     setText(note, say('shown', { shown: count(items.length), total: count(total) }));
   else if (total > 0) setText(note, '');
   else setText(note, search === '' ? say('no_devices') : say('no_match', { search }));
-  list.show(items, chosen, view());
+  list.show(items, chosen, view(), alerts.byDevice());
 }
 
 function showConnection() {
@@ -225,6 +245,8 @@ function readLocation() {
     : undefined;
   document.body.dataset.view = chosen ? 'device' : 'list';
   detail.choose(chosen);
+  anomalies.choose(chosen);
+  alerts.choose(chosen);
   if (overview) showAll();
 }
 
@@ -236,6 +258,7 @@ function listen(/** @type {() => void} */ reloadDevices) {
       rememberLanguage(language);
       showWords();
       showAll();
+      alerts.history.show();
       detail.restart();
     });
   const ranges = Object.keys(RANGES).map((range) =>
@@ -257,7 +280,8 @@ function listen(/** @type {() => void} */ reloadDevices) {
     }, SEARCH_DELAY_MS);
   });
   document.addEventListener('keydown', (event) => {
-    const typing = document.activeElement instanceof HTMLInputElement;
+    const isAsking = document.querySelector('dialog[open]') !== null;
+    const typing = isAsking || document.activeElement instanceof HTMLInputElement;
     if (event.key === '/' && !typing) {
       event.preventDefault();
       field.focus();
@@ -265,8 +289,15 @@ function listen(/** @type {() => void} */ reloadDevices) {
       location.hash = '#/';
     }
   });
+  byId('device-silence').addEventListener('click', () => {
+    if (chosen) askSilence({ ...chosen, rule: '', title: '' }, view(), () => alerts.lookAgain());
+  });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => detail.recolour());
   addEventListener('hashchange', readLocation);
+}
+
+async function loadAlerts() {
+  await Promise.all([alerts.load(), anomalies.load(), detectors.load()]);
 }
 
 const devicesRun = () => runDevices();
@@ -276,4 +307,9 @@ readLocation();
 showAll();
 void repeat(loadFleet, FLEET_MS);
 const runDevices = repeat(loadDevices, DEVICES_MS);
+followAlerts({
+  onOpen: repeat(loadAlerts, ALERTS_MS),
+  onAlert: (alert) => alerts.take(alert),
+  onAnomaly: (anomaly) => anomalies.take(anomaly),
+});
 setInterval(showClock, 1_000);

@@ -8,7 +8,8 @@ import type { ApiContext } from '../context.ts';
 import type { LiveRecord } from '../live/records.ts';
 import { openReadings } from '../live/records.ts';
 import { NAME, query } from '../schemas.ts';
-import { StreamHub } from '../stream.ts';
+import type { StreamKind } from '../stream.ts';
+import { STREAM_KINDS, StreamHub } from '../stream.ts';
 
 /** How far back a caller that comes again is served from the log; more is what /readings is for. */
 const REPLAY_RECORDS_MAX = 2_000;
@@ -18,6 +19,7 @@ const DRAIN_TIMEOUT_MS = 10_000;
 interface Query {
   site?: string;
   device?: string;
+  kinds?: string;
   last_event_id?: string;
 }
 
@@ -34,6 +36,12 @@ export function streamRoutes(app: FastifyInstance, context: ApiContext): void {
         querystring: query({
           site: NAME,
           device: NAME,
+          kinds: {
+            type: 'string',
+            pattern: `^(${STREAM_KINDS.join('|')})(,(${STREAM_KINDS.join('|')}))*$`,
+            description: `Only these events, with commas between: ${STREAM_KINDS.join(', ')}. Left out: all. hello and lost always come.`,
+            examples: ['alert,anomaly'],
+          },
           last_event_id: {
             type: 'string',
             maxLength: 4_096,
@@ -49,8 +57,11 @@ export function streamRoutes(app: FastifyInstance, context: ApiContext): void {
       const { log, hub } = live;
       if (hub.isFull) throw new CollectorError('API_BUSY', 'too many streams are open');
       const { site, device, last_event_id } = request.query;
+      const kinds = request.query.kinds?.split(',') as StreamKind[] | undefined;
       const lastId = String(request.headers['last-event-id'] ?? last_event_id ?? '');
-      const replay = lastId === '' ? undefined : await planReplay(log, hub, lastId);
+      // Only readings are sent again.
+      const isReplayed = lastId !== '' && kinds?.includes('readings') !== false;
+      const replay = isReplayed ? await planReplay(log, hub, lastId) : undefined;
       reply.hijack();
       const raw = reply.raw;
       for (const [name, value] of Object.entries(reply.getHeaders()))
@@ -66,7 +77,7 @@ export function streamRoutes(app: FastifyInstance, context: ApiContext): void {
         replay === undefined || replay === 'too_old'
           ? undefined
           : { records: recordsBetween(log, replay.from, replay.to), drained: () => drained(raw) };
-      const handle = hub.attach(raw, { site, device }, records);
+      const handle = hub.attach(raw, { site, device, kinds }, records);
       raw.on('close', () => handle.close());
       raw.on('error', () => handle.close());
     },

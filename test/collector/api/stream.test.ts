@@ -4,6 +4,7 @@ import type { LiveRecord } from '../../../collector/api/live/records.ts';
 import type { StreamSink } from '../../../collector/api/stream.ts';
 import { STREAM_BOUNDS, StreamHub } from '../../../collector/api/stream.ts';
 import { maskOf, Treatment } from '../../../collector/findings.ts';
+import type { DeviceEntry } from '../../../collector/processor/outputs.ts';
 
 /** Takes everything, or holds everything back until `drain`. */
 class Sink implements StreamSink {
@@ -63,6 +64,22 @@ function record(offset: number, devices = ['D01'], site = 'demo', partition = 0)
 
 const ALL = { site: undefined, device: undefined };
 
+const LATE: DeviceEntry = {
+  site: 'demo',
+  device: 'D01',
+  gateway: 'gw1',
+  area: 'hall 1',
+  line: 'A',
+  profile: 'fms',
+  intervalMs: 10_000,
+  channels: ['temp'],
+  state: 'late',
+  firstReceivedMs: 1,
+  lastReceivedMs: 2,
+  lastMs: 3,
+  updatedMs: 4,
+};
+
 t.test('readings go to those who asked for them', async (t) => {
   const hub = new StreamHub(1);
   const [all, one, other] = [new Sink(), new Sink(), new Sink()];
@@ -89,6 +106,22 @@ t.test('readings go to those who asked for them', async (t) => {
   t.ok(all.isEnded && one.isEnded && other.isEnded);
 });
 
+t.test('only the kinds of events that were asked for', async (t) => {
+  const hub = new StreamHub(1);
+  const [readings, devices] = [new Sink(), new Sink()];
+  hub.attach(readings, { ...ALL, kinds: ['readings'] });
+  hub.attach(devices, { ...ALL, kinds: ['device', 'alert'] });
+  hub.publish(record(0));
+  hub.publishDevice(LATE);
+  hub.skipped(0, 5);
+  t.equal(readings.events('readings').length, 1);
+  t.equal(readings.events('device').length, 0);
+  t.equal(devices.events('readings').length, 0);
+  t.equal(devices.events('device').length, 1);
+  t.equal(devices.events('lost').length, 1, 'what was left out is told to all');
+  hub.close();
+});
+
 t.test('what the rules did and said travels with a reading', async (t) => {
   const hub = new StreamHub(1);
   const sink = new Sink();
@@ -111,21 +144,7 @@ t.test('states of devices go to those who asked for them, without an id', async 
   hub.attach(all, ALL);
   hub.attach(other, { site: 'demo', device: 'D02' });
   const idBefore = all.lastId();
-  hub.publishDevice({
-    site: 'demo',
-    device: 'D01',
-    gateway: 'gw1',
-    area: 'hall 1',
-    line: 'A',
-    profile: 'fms',
-    intervalMs: 10_000,
-    channels: ['temp'],
-    state: 'late',
-    firstReceivedMs: 1,
-    lastReceivedMs: 2,
-    lastMs: 3,
-    updatedMs: 4,
-  });
+  hub.publishDevice(LATE);
   t.same(all.events('device'), [
     {
       site: 'demo',
