@@ -9,15 +9,15 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 export interface BenchOptions {
   /** How long to measure; each bench has its default. */
   seconds?: number;
-  /** Where to put files; a temporary folder, removed afterwards, when left out. */
+  /** Where to put files; a temporary folder, removed afterwards, when left out. Of detect: what it reads. */
   dataDir?: string;
   log: (line: string) => void;
   /** What main.ts did not know itself. */
   args: string[];
 }
 
-/** By the name of the figure, unit last. */
-export type Figures = Record<string, number | string>;
+/** By the name of the figure, unit last. Null: not measured. */
+export type Figures = Record<string, number | string | null>;
 
 interface Bench {
   run(options: BenchOptions): Promise<Figures>;
@@ -37,6 +37,7 @@ const benches: Record<string, { load: () => Promise<Bench>; what: string }> = {
   restart: { load: () => import('./restart.ts'), what: 'from kill -9 to live again' },
   latency: { load: () => import('./latency.ts'), what: 'from reading taken to API answer' },
   pipeline: { load: () => import('./pipeline.ts'), what: 'readings/s from publish to queryable' },
+  detect: { load: () => import('./detect.ts'), what: 'what the detectors find, miss and cost' },
   kafka: { load: () => import('./kafka.ts'), what: 'processes over Kafka beside the embedded one' },
 };
 
