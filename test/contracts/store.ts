@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
+import { toAlert, toAnomaly, toMark, toSilence } from '../../collector/api/alert_rows.ts';
 import { ReadingBlock } from '../../collector/store/reading_block.ts';
 import type {
   EventRow,
@@ -14,6 +15,16 @@ import type {
   ReadingRow,
   Store,
 } from '../../collector/store/store.ts';
+import {
+  alertEntry,
+  anomalyEntry,
+  idOf,
+  markEntry,
+  resolved,
+  rowsOf,
+  silenceEntry,
+  storeEntries,
+} from '../support/alert-entries.ts';
 
 export interface StoreUnderTest {
   store: Store;
@@ -221,6 +232,37 @@ ORDER BY seq DESC`,
     t.same(found, [{ stored: 20, last_seq, in_flight: -3, gaps: '{"corrupt":2}' }]);
   });
 
+  await t.test('the row with the highest version of an alert or anomaly counts', async (t) => {
+    const summary = HOSTILE.join('|');
+    const first = alertEntry(1, { summary, values: { a: 0.1, b: null } });
+    const last = resolved({ ...first, version: 4_294_967_294, state: 'acknowledged' });
+    const mark = markEntry(1, { note: summary });
+    const later = markEntry(1, { mark: 'false', markedMs: mark.markedMs + 1 });
+    const silence = silenceEntry('s', { reason: summary });
+    const ended = silenceEntry('s', { untilMs: T0, updatedMs: silence.updatedMs + 1 });
+    const anomaly = anomalyEntry(1, { value: null, expectedLow: -1e300, expectedHigh: 5e-324 });
+    const worse = { ...anomaly, score: 1, version: 2 };
+    const entries = { alerts: [last], anomalies: [worse], silences: [ended], marks: [later] };
+    await storeEntries(store, entries, 'newer');
+    const older = { alerts: [first], anomalies: [anomaly], silences: [silence], marks: [mark] };
+    await storeEntries(store, older, 'older');
+    const one = async (table: string) => (await ask(`SELECT * FROM ${table} FINAL`))[0] ?? {};
+    t.same(toAlert(await one('alerts')), last);
+    t.same(toAnomaly(await one('anomalies')), worse);
+    t.same(toSilence(await one('silences')), ended);
+    t.same(toMark(await one('anomaly_marks')), later);
+    const ids = [...Array.from({ length: 2_500 }, (_, i) => `of nobody ${i}`), first.id, "it's"];
+    const versions = [
+      ['alerts', ids, first.id, last.version],
+      ['anomalies', ids, anomaly.id, 2],
+      ['silences', ['s', 'none'], 's', ended.updatedMs],
+      ['anomaly_marks', [mark.anomaly], mark.anomaly, later.markedMs],
+    ] as const;
+    for (const [table, asked, id, version] of versions)
+      t.same(await store.versionsOf(table, asked), new Map([[id, version]]), table);
+    t.same(await store.versionsOf('alerts', []), new Map());
+  });
+
   await t.test('devices holds the newest reading of each channel', async (t) => {
     const device = 'latest';
     const row = (seq: number, timeMs: number) =>
@@ -417,6 +459,9 @@ ORDER BY seq DESC`,
     await store.insert('readings', rows, `${pass.scope}0-3/a`, pass);
     await store.insertReadings(ReadingBlock.ofRows(rows), `${pass.scope}0-3/b`, pass);
     await store.insert('events', [eventRow(200)], `${pass.scope}0-3/b`, pass);
+    const { alerts } = rowsOf({ alerts: [alertEntry(200)] });
+    await store.insert('alerts', alerts, `${pass.scope}0-3/b`, pass);
+    t.same(await store.versionsOf('alerts', [idOf(200)]), new Map([[idOf(200), 1]]));
     await store.settle(pass.scope);
     t.same(await ask(`SELECT count() AS n FROM readings WHERE device = 'passes'`), [{ n: 6 }]);
   });

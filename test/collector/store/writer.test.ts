@@ -21,6 +21,14 @@ import { OutputKind } from '../../../collector/types.ts';
 import { encodeBatch } from '../../../proto/batch.ts';
 import { ChunkBuilder } from '../../../proto/chunk.ts';
 import { Quality } from '../../../proto/model.ts';
+import {
+  alertEntry,
+  anomalyEntry,
+  markEntry,
+  recordsOf,
+  resolved,
+  silenceEntry,
+} from '../../support/alert-entries.ts';
 import type { Fault } from '../../support/memory-store.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { CLOCK, EPOCH, frameOf, headerOf, reading, T0 } from '../../support/wire.ts';
@@ -147,6 +155,13 @@ t.test('records of all topics become rows', async (t) => {
     clockUnsynced: false, clockStepMs: 0, readers: [], stateMs: T0, updatedMs: T0,
   }; // biome-ignore format: a table
   await append(log, 'events', OutputKind.GATEWAY, encodeGateway(gateway));
+  const watched = {
+    alerts: [alertEntry(1), resolved(alertEntry(1))],
+    anomalies: [anomalyEntry(2)],
+    silences: [silenceEntry('s')],
+    marks: [markEntry(2)],
+  };
+  for (const { kind, value } of recordsOf(watched)) await append(log, 'events', kind, value);
   const writers = start(log, store);
   await written(log, writers);
   await writers.stop();
@@ -173,6 +188,16 @@ t.test('records of all topics become rows', async (t) => {
   ]);
   t.match(store.rows.ledger, [{ ...counts, gaps: '{"corrupt":1}', logOffset: 1 }]);
   t.match(store.rows.gateways, [{ online: true, readers: '[]', logOffset: 2 }]);
+  const { alerts, anomalies, silences, anomaly_marks } = store.rows;
+  t.match(alerts, [
+    { state: 'firing', version: 1, values: JSON.stringify(alertEntry(1).values) },
+    { state: 'resolved', version: 2 },
+  ]);
+  const { reason, channels } = anomalyEntry(2);
+  t.match(anomalies, [
+    { version: 1, reason: reason.en, reasonKo: reason.ko, channels: JSON.stringify(channels) },
+  ]);
+  t.match([silences, anomaly_marks], [[silenceEntry('s')], [markEntry(2)]]);
 });
 
 t.test('each row once, whatever befalls the inserts', async (t) => {
@@ -365,6 +390,41 @@ t.test('rows that the store lost are made up for from the log', async (t) => {
     t.equal(new Set(store.rows.events.map((row) => row.logOffset)).size, 40, name);
     t.equal(store.rows.events.length, 40, name);
   }
+});
+
+t.test('alerts, anomalies, silences and marks that the store lost come again', async (t) => {
+  const log = await openLog(t);
+  const store = new MemoryStore();
+  const first = alertEntry(1);
+  await append(log, 'events', OutputKind.EVENT, encodeEvents([event]));
+  // Nothing else is in the end of the log that is looked at.
+  const all = {
+    alerts: [first, resolved(first), ...Array.from({ length: 20 }, (_, n) => alertEntry(n + 2))],
+    anomalies: [anomalyEntry(1)],
+    silences: [silenceEntry('s')],
+    marks: [markEntry(1)],
+  };
+  for (const { kind, value } of recordsOf(all)) await append(log, 'events', kind, value);
+  let writers = start(log, store);
+  await written(log, writers);
+  await writers.stop();
+  const tables = ['alerts', 'anomalies', 'silences', 'anomaly_marks'] as const;
+  const counts = (): number[] => tables.map((table) => store.rows[table].length);
+  t.same(counts(), [22, 1, 1, 1]);
+  const again = async (): Promise<void> => {
+    writers = start(log, store);
+    await until(() => writers.status().every(({ healing }) => !healing));
+    await writers.stop();
+  };
+  await again();
+  t.same(counts(), [22, 1, 1, 1], 'all is there: nothing is written');
+  for (const table of tables) {
+    store.rows[table].length = 0;
+    await again();
+    t.ok(store.rows[table].length > 0, `${table} came again`);
+  }
+  t.match(store.rows.alerts.slice(0, 2), [{ version: 1 }, { version: 2 }]);
+  t.equal(store.rows.events.length, 1, 'what must not come twice did not');
 });
 
 t.test('rows that retention dropped are not missed', async (t) => {
