@@ -46,6 +46,7 @@ export class AlertBook {
   readonly #gatewayOf = new Map<string, string>();
   readonly #dirty = new Set<string>();
   #forgottenTotal = 0;
+  #isClosed = false;
 
   constructor(options: BookOptions) {
     this.#options = options;
@@ -63,6 +64,11 @@ export class AlertBook {
 
   *all(): Generator<Known> {
     for (const alerts of this.#gateways.values()) yield* alerts.values();
+  }
+
+  /** Tells nobody of changes any more; how a message under way ends can still be noted. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   /** What another process or an earlier start kept. Values that are none of ours are left alone. */
@@ -158,7 +164,7 @@ export class AlertBook {
       isWaiting ||= kind !== undefined;
     }
     if (alert.state === 'resolved' && !isWaiting) this.#forget(alert.id);
-    for (const name of known.receivers.keys()) receivers.get(name)?.changed(this, alert.id, alert);
+    this.#tell(known);
   }
 
   #keep(gateway: string, known: Known): void {
@@ -182,9 +188,13 @@ export class AlertBook {
     alerts?.delete(id);
     if (alerts?.size === 0) this.#gateways.delete(gateway);
     this.#gatewayOf.delete(id);
-    if (known === undefined) return;
-    for (const name of known.receivers.keys())
-      this.#options.receivers.get(name)?.changed(this, id, known.alert);
+    if (known !== undefined) this.#tell(known);
+  }
+
+  #tell({ alert, receivers }: Known): void {
+    if (this.#isClosed) return;
+    for (const name of receivers.keys())
+      this.#options.receivers.get(name)?.changed(this, alert.id, alert);
   }
 
   #touch(gateway: string): void {

@@ -29,6 +29,10 @@ const KEEP_EVERY_MS = 500;
 /** So often a position moves on without alerts, so that the log may trim. */
 const COMMIT_EVERY_MS = 5_000;
 const RETRY_MS = 3_000;
+/** A message under way may take so long when a partition is let go. */
+const FINISH_WAIT_MS = 5_000;
+/** A process that died says nothing. */
+const RELEASE_WAIT_MS = FINISH_WAIT_MS + 1_000;
 /** What an upgrade finds in the log is told of as far as it is no older than this. */
 const FIRST_LOOK_MS = 3_600_000;
 
@@ -39,6 +43,8 @@ export interface ConsumerOptions {
   kept: (prefix: string) => Iterable<[string, Uint8Array]>;
   outboxes: ReadonlyMap<string, Outbox>;
   route: (alert: AlertEntry, nowMs: number) => string[];
+  /** No other process has the partitions: one that had them is dead. */
+  exclusive: boolean;
   /** All that was in the log at the start of the session has been read. */
   onCaughtUp: (partition: number) => void;
   clock: Clock;
@@ -49,6 +55,8 @@ export interface ConsumerOptions {
 interface Owner {
   log: string;
   owner: string;
+  /** It has let go, and everything that it told is in `control`. */
+  released: boolean;
 }
 
 export class NotifyConsumer {
@@ -96,16 +104,52 @@ export class NotifyConsumer {
 
   async #session(signal: AbortSignal): Promise<void> {
     const { log } = this.#options;
+    await this.#untilReleased(signal);
+    if (signal.aborted) return;
     const session = await log.openConsumer(CONSUMER, TOPIC, this.#partition);
     try {
       await this.#takeOver(session, signal);
       if (signal.aborted) return;
       await this.#follow(session, signal);
-      // What was told up to the end is known at the next start.
-      await this.#keep(session);
+      await this.#finish(session);
     } finally {
       await session.close().catch(() => undefined);
     }
+  }
+
+  /** One that is being let go is not fenced before it has said what it told last, unless that takes long. */
+  async #untilReleased(signal: AbortSignal): Promise<void> {
+    const { control, exclusive } = this.#options;
+    if (exclusive) return;
+    const isFree = (): boolean => {
+      const owner = jsonOf<Owner>(control.get(this.#ownerKey));
+      return owner === undefined || owner.released === true || owner.owner === this.#owner;
+    };
+    await control.until(isFree, AbortSignal.any([signal, AbortSignal.timeout(RELEASE_WAIT_MS)]));
+  }
+
+  get #ownerKey(): string {
+    return `${CONTROL_PREFIX}owner/${this.#partition}`;
+  }
+
+  async #sayOwner(released: boolean): Promise<void> {
+    const { log, control } = this.#options;
+    const owner: Owner = { log: log.identity, owner: this.#owner, released };
+    await control.put(this.#ownerKey, Buffer.from(JSON.stringify(owner)));
+  }
+
+  /** The partition is let go: what was told up to the end is known to the one who has it next. */
+  async #finish(session: ConsumerSession): Promise<void> {
+    const outboxes = [...this.#options.outboxes.values()];
+    const book = this.#book;
+    if (book !== undefined) {
+      book.close();
+      for (const outbox of outboxes) outbox.drop(book);
+    }
+    const late = delay(FINISH_WAIT_MS, undefined, { ref: false });
+    await Promise.race([Promise.all(outboxes.map((outbox) => outbox.idle())), late]);
+    await this.#keep(session);
+    await this.#sayOwner(true);
   }
 
   /** When it resolves, the book is as the owner before left it, whatever it wrote last. */
@@ -120,8 +164,7 @@ export class NotifyConsumer {
     await control.until(() => control.get(barrier) !== undefined, signal);
     if (signal.aborted) return;
     await control.put(barrier, null);
-    const ownerKey = `${CONTROL_PREFIX}owner/${partition}`;
-    const before = jsonOf<Owner>(control.get(ownerKey));
+    const before = jsonOf<Owner>(control.get(this.#ownerKey));
     if (before?.log !== log.identity) {
       this.#position = Math.max(this.#position, await this.#firstPosition());
       await session.commitPosition(this.#position);
@@ -133,8 +176,7 @@ export class NotifyConsumer {
       for (const [gateway, value] of kept(`${CONTROL_PREFIX}alerts/${partition}/`))
         this.#book.restore(gateway, value);
     }
-    const owner: Owner = { log: log.identity, owner: this.#owner };
-    await control.put(ownerKey, Buffer.from(JSON.stringify(owner)));
+    await this.#sayOwner(false);
   }
 
   /** By halving: append times never decrease. */
@@ -240,7 +282,9 @@ export class NotifyConsumer {
   #dropBook(): void {
     const book = this.#book;
     this.#book = undefined;
-    if (book !== undefined) for (const outbox of this.#options.outboxes.values()) outbox.drop(book);
+    if (book === undefined) return;
+    book.close();
+    for (const outbox of this.#options.outboxes.values()) outbox.drop(book);
   }
 }
 

@@ -93,6 +93,7 @@ export class Outbox implements BookReceiver {
   #lastError = '';
   #paused = false;
   #wake: () => void = () => undefined;
+  #sending: Promise<void> = Promise.resolve();
   #ended: Promise<void> = Promise.resolve();
 
   constructor(options: OutboxOptions) {
@@ -121,6 +122,11 @@ export class Outbox implements BookReceiver {
     }
     if (item !== undefined) item.book = book;
     else this.#add({ book, id, site: alert.site, sinceMs: waiting.sinceMs });
+  }
+
+  /** Resolves when the message under way has ended. */
+  idle(): Promise<void> {
+    return this.#sending;
   }
 
   /** A partition has gone to another process: nothing of it is told here any more. */
@@ -184,10 +190,13 @@ export class Outbox implements BookReceiver {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      this.#giveUpOld();
       const group = this.#due();
-      if (group !== undefined) await this.#send(group);
-      else if (!(await this.#repeat())) await this.#rest();
+      if (group !== undefined || performance.now() > this.#agesLookedAtMs + AGE_LOOK_MS / 2)
+        this.#giveUpOld();
+      if (group !== undefined) {
+        this.#sending = this.#send(group);
+        await this.#sending;
+      } else if (!(await this.#repeat())) await this.#rest();
     }
   }
 
@@ -286,7 +295,7 @@ export class Outbox implements BookReceiver {
 
   /** What changed while the message was under way comes back by changed(), and waits for the next one. */
   #settle(group: Group, items: readonly Item[], notices: readonly Notice[], lost: boolean): void {
-    const isMore = group.items.size > items.length;
+    const isMore = items.length === MESSAGE_ALERTS_MAX;
     group.sentAtMs = performance.now();
     group.dueMs = isMore ? group.sentAtMs : group.sentAtMs + this.#options.groupMs;
     const alerts = new Map(notices.map(({ alert }) => [alert.id, alert]));
@@ -321,9 +330,7 @@ export class Outbox implements BookReceiver {
   }
 
   #giveUpOld(): void {
-    const nowMs = performance.now();
-    if (nowMs - this.#agesLookedAtMs < AGE_LOOK_MS / 2) return;
-    this.#agesLookedAtMs = nowMs;
+    this.#agesLookedAtMs = performance.now();
     const notBeforeMs = this.#options.clock.wallMs() - this.#options.waitingMaxMs;
     for (const { items } of this.#groups.values())
       for (const item of [...items.values()])

@@ -40,6 +40,7 @@ export interface NotifyPartOptions {
   logger: Logger;
   /** For tests. */
   backoffMinMs?: number;
+  routeAgainMs?: number;
 }
 
 export interface NotifyStatus {
@@ -113,7 +114,7 @@ export class NotifyPart {
 
   async #start(): Promise<void> {
     const { signal } = this.#stopped;
-    const { control, config, share, logger } = this.#options;
+    const { control, config, share, logger, routeAgainMs = ROUTE_AGAIN_MS } = this.#options;
     if (control === undefined) await this.#control.start(signal, logger);
     if (signal.aborted) return;
     this.#control.on(CONTROL_PREFIX, (key, value) => {
@@ -139,7 +140,7 @@ export class NotifyPart {
     });
     this.#routeTimer = setInterval(() => {
       for (const book of this.#books()) book.routeAgain();
-    }, ROUTE_AGAIN_MS);
+    }, routeAgainMs);
     const { heartbeat } = config.notify;
     if (heartbeat === undefined) return;
     const isWell = () => this.#isWell();
@@ -180,7 +181,7 @@ export class NotifyPart {
   }
 
   #makeConsumer(partition: number): NotifyConsumer {
-    const { config, log, clock, logger } = this.#options;
+    const { config, log, share, clock, logger } = this.#options;
     const { routes, receivers } = config.notify;
     const names = receivers.map(({ name }) => name);
     return new NotifyConsumer(partition, {
@@ -189,6 +190,7 @@ export class NotifyPart {
       kept: (prefix) => this.#keptBelow(prefix),
       outboxes: this.#outboxes,
       route: (alert, nowMs) => receiversOf(routes, names, alert, nowMs, this.#context.timeZoneOf),
+      exclusive: share.exclusive,
       onCaughtUp: (one) => this.#caughtUp(one),
       clock,
       logger,
