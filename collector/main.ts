@@ -155,9 +155,10 @@ configured(job.command('run'))
 const BACKTEST_HELP = `
 Of a recording the rows go to stdout (or --out) as CSV, one for each of the file, in its order:
   timestamp  as it stands in the file
-  score      0 to 1, all detectors joined; 0.5 or more only on the row at which an anomaly begins, so that
-             rows from 0.5 on are anomalies, one row each
-  alarm      1 on the rows at which an anomaly is open, from its beginning to its end; else 0
+  score      0 to 1, all detectors joined; 0.5 or more where there is an alarm, and only there
+  alarm      1 or 0. With several channels 1 on every row at which an anomaly is open, from its beginning to
+             its end (count rows); with one channel only on the row at which it begins (count alarms);
+             --mark says it otherwise
   reason     what is wrong, on the rows that say so
 The summary goes to stderr: anomalies per device and day and, with labels, how well they were met, by row
 (alarm against label) and by event (found when an alarm is on in it). Training rows are not counted.
@@ -207,6 +208,10 @@ backtestCommand
   .option('--to <time>', 'of a history: its end (left out: now)')
   .option('--warm-up <hours>', 'of a history: read so much before --from, to learn (left out: 168)')
   .option('-u, --url <url>', 'of a history: address of the API (or environment FMS_COLLECTOR_URL)')
+  .option(
+    '--mark <rows>',
+    'which rows have an alarm: onset or open; left out: by the number of channels',
+  )
   .option('--language <language>', 'of the reasons: en or ko', 'en')
   .option('-j, --json', 'the summary as one line of JSON')
   .option(

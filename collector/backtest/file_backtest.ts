@@ -7,6 +7,8 @@ import { DeviceRun } from './device_run.ts';
 import type { Summary } from './measures.ts';
 import { Measures } from './measures.ts';
 import type { RecordedRow } from './recording.ts';
+import type { Mark } from './shown.ts';
+import { alarmShown } from './shown.ts';
 import type { LabelWindow } from './windows.ts';
 import { windowAt } from './windows.ts';
 
@@ -20,6 +22,8 @@ export interface FileBacktestOptions {
   device: string;
   channels: readonly string[];
   configuration: CompiledConfiguration;
+  /** On which rows an alarm is. */
+  mark: Mark;
   /** Left out of the measures. */
   trainRows: number;
   /** The recording has a label column. */
@@ -80,8 +84,9 @@ export class FileBacktest {
 
   *#measured(outcomes: readonly Outcome<RowTag>[]): Generator<Outcome<RowTag>> {
     for (const outcome of outcomes) {
-      const { timeMs, isOpen, isOnset, tag } = outcome;
-      this.#measures.add({ timeMs, alarm: isOpen, isOnset, event: tag.event });
+      const { timeMs, isOnset, tag } = outcome;
+      const alarm = alarmShown(outcome, this.#options.mark);
+      this.#measures.add({ timeMs, alarm, isOnset, event: tag.event });
       yield outcome;
     }
   }

@@ -4,7 +4,7 @@
  * By row, alarm against label: precision = tp / (tp + fp), recall = tp / (tp + fn),
  * F1 = 2 tp / (2 tp + fp + fn), false-alarm rate = fp / (fp + tn).
  * By event: an event (rows with a label in a row, or a window) is found when an alarm is on in one of its
- * rows; its delay runs from its first row to that one. An anomaly is true when it is open in a row of any
+ * rows; its delay runs from its first row to that one. An anomaly is true when its alarm is on in a row of any
  * event. Precision = true anomalies / anomalies, recall = found / events.
  */
 
@@ -12,9 +12,8 @@ const DAY_MS = 86_400_000;
 
 export interface MeasuredRow {
   timeMs: number;
-  /** An anomaly is open. */
   alarm: boolean;
-  /** One begins. */
+  /** An anomaly begins. */
   isOnset: boolean;
   /** Of the event that the row belongs to, by which its rows are told from those of others; -1: none. */
   event: number;

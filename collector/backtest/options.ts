@@ -1,7 +1,8 @@
 /** What the command line of a backtest says, checked. */
 
 import { CollectorError } from '../errors.ts';
-import type { Language } from './shown.ts';
+import type { Language, Mark } from './shown.ts';
+import { MARKS } from './shown.ts';
 import type { Zone } from './times.ts';
 import { timeOf, UTC, zoneOf } from './times.ts';
 
@@ -25,6 +26,7 @@ export interface BacktestOptions {
   warmUp?: string;
   url?: string | undefined;
   language?: string;
+  mark?: string;
   json?: boolean;
 }
 
@@ -35,6 +37,8 @@ interface Both {
   intervalMs: number | undefined;
   out: string | undefined;
   language: Language;
+  /** Undefined: by the number of channels. */
+  mark: Mark | undefined;
   json: boolean;
 }
 
@@ -91,6 +95,7 @@ export function optionsOf(
     intervalMs: seconds === undefined ? undefined : Math.round(seconds * 1_000),
     out: given.out,
     language,
+    mark: markOf(given.mark),
     json: given.json === true,
   };
   return file === undefined ? historyOf(given, both, zone, nowMs) : fileOf(file, given, both, zone);
@@ -163,6 +168,13 @@ function namesOf(text: string | undefined): string[] | undefined {
   const again = names.find((name, i) => names.indexOf(name) !== i);
   if (again !== undefined) throw invalid(`--channels: ${again} twice`);
   return names;
+}
+
+function markOf(text: string | undefined): Mark | undefined {
+  const mark = MARKS.find((one) => one === text);
+  if (text !== undefined && mark === undefined)
+    throw invalid(`--mark ${text}: one of ${MARKS.join(', ')}`);
+  return mark;
 }
 
 function zoneNamed(name: string | undefined): Zone {

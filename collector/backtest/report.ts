@@ -15,7 +15,7 @@ export function summaryLines(summary: Summary): string[] {
   if (first_ms !== null && last_ms !== null)
     lines.push(`time        ${iso(first_ms)} to ${iso(last_ms)}`);
   lines.push(
-    `anomalies   ${anomalies}, open on ${alarm_rows} rows; ${shown(anomalies_per_device_day)} per device and day`,
+    `anomalies   ${anomalies}, with an alarm on ${alarm_rows} rows; ${shown(anomalies_per_device_day)} per device and day`,
   );
   if (labels === undefined) return lines;
   const { by_row, by_event } = labels;

@@ -15,8 +15,8 @@ import { optionsOf } from '../backtest/options.ts';
 import { configurationOf, profileOf, trainRowsOf } from '../backtest/profile.ts';
 import { rowsOf } from '../backtest/recording.ts';
 import { comparisonLines, summaryLines } from '../backtest/report.ts';
-import type { Language } from '../backtest/shown.ts';
-import { HEADER, lineOf } from '../backtest/shown.ts';
+import type { Look } from '../backtest/shown.ts';
+import { alarmShown, defaultMark, HEADER, lineOf } from '../backtest/shown.ts';
 import { readWindows } from '../backtest/windows.ts';
 import { ConfigInvalid, loadConfig } from '../config.ts';
 import { CollectorError } from '../errors.ts';
@@ -74,7 +74,8 @@ async function ofFile(
   { stdout, output, signal }: BacktestStreams,
 ): Promise<void> {
   const profile = profileOf({ name: options.profile, config: options.config, env });
-  const { file, zone, windows, label, channels, device } = options;
+  const { file, zone, windows, label, channels, device, language } = options;
+  const mark = options.mark ?? defaultMark(channels.length);
   const types = Object.entries(profile?.channels ?? {}).map(([name, { type }]) => [name, type]);
   const run = new FileBacktest({
     file,
@@ -91,13 +92,14 @@ async function ofFile(
     device,
     channels,
     configuration: configurationOf(profile, options),
+    mark,
     trainRows: options.trainRows ?? trainRowsOf(profile),
     hasLabels: label !== undefined,
     windows:
       windows === undefined ? undefined : readWindows(windows.file, windows.name, file, zone),
   });
   const timed = timesOf(run.outcomes(), ({ tag }) => tag.time);
-  await write(linesOf(timed, options.language), options.out, stdout, signal);
+  await write(linesOf(timed, { mark, language }), options.out, stdout, signal);
   if (options.json) output.error(JSON.stringify(run.summary));
   else for (const line of summaryLines(run.summary)) output.error(line);
 }
@@ -114,6 +116,7 @@ async function ofHistory(
   const name = options.profile ?? (known.profile === '' ? undefined : known.profile);
   const profile = profileOf({ name, config: options.config, env });
   const channels = options.channels ?? known.channels;
+  const mark = options.mark ?? defaultMark(channels.length);
   const wouldBe = new WouldBeList(fromMs);
   const run = new DeviceRun<string>({
     site,
@@ -125,14 +128,14 @@ async function ofHistory(
   const measures = new Measures({ trainRows: 0, hasLabels: false });
   const judged = judgedRows(run, askRows(scope, channels, profile));
   const counted = from(judged, fromMs, (outcome) => {
-    const { timeMs, isOpen, isOnset } = outcome;
-    measures.add({ timeMs, alarm: isOpen, isOnset, event: -1 });
+    const { timeMs, isOnset } = outcome;
+    measures.add({ timeMs, alarm: alarmShown(outcome, mark), isOnset, event: -1 });
   });
   const timed = timesOf(counted, ({ tag }) => tag);
   if (options.out === undefined) for await (const _ of timed);
   else {
     const out = options.out === '-' ? undefined : options.out;
-    await write(linesOf(timed, options.language), out, stdout, signal);
+    await write(linesOf(timed, { mark, language: options.language }), out, stdout, signal);
   }
   const summary = measures.summary();
   if (summary.rows === 0)
@@ -188,9 +191,9 @@ async function* timesOf<Tag>(
   for await (const outcome of outcomes) yield { time: timeOf(outcome), outcome };
 }
 
-async function* linesOf(rows: AsyncIterable<Timed>, language: Language): AsyncGenerator<string> {
+async function* linesOf(rows: AsyncIterable<Timed>, look: Look): AsyncGenerator<string> {
   yield HEADER;
-  for await (const { time, outcome } of rows) yield lineOf(time, outcome, language);
+  for await (const { time, outcome } of rows) yield lineOf(time, outcome, look);
 }
 
 /** Rejects with BACKTEST_OUTPUT when the file cannot be written; who reads stdout may end it at any time. */

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import type { Outcome } from '../../collector/backtest/device_run.ts';
 import { DeviceRun } from '../../collector/backtest/device_run.ts';
 import { configurationOf, profileOf } from '../../collector/backtest/profile.ts';
-import { scoreShown, THRESHOLD } from '../../collector/backtest/shown.ts';
+import { alarmShown, scoreShown, THRESHOLD } from '../../collector/backtest/shown.ts';
 import { loadConfiguration } from '../../collector/profiles/load.ts';
 import { measureCost, measureMemory } from './detect_cost.ts';
 import { testDropouts } from './detect_dropout.ts';
@@ -88,7 +88,10 @@ function onNab(files: readonly NabFile[] | undefined, log: Log): Figures {
       tag: i,
     }));
     const outcomes = outcomesOf(['value'], rows, undefined);
-    scores.set(file.name, outcomes.map(scoreShown));
+    scores.set(
+      file.name,
+      outcomes.map((outcome) => scoreShown(outcome, 'onset')),
+    );
   }
   const shipped = scoreNab(files, scores, THRESHOLD);
   const optimised = scoreNab(files, scores);
@@ -113,7 +116,7 @@ function onSkab(part: SkabPart | undefined): Figures {
   for (const file of part.labelled)
     alarms.set(
       file.name,
-      skabOutcomes(file).map(({ isOpen }) => isOpen),
+      skabOutcomes(file).map((outcome) => alarmShown(outcome, 'open')),
     );
   const { f1, far, mar } = scoreSkab(part.labelled, alarms);
   return {

@@ -68,13 +68,29 @@ t.test('a row for each row of the recording, with the time as it stood there', a
   t.equal(rows[0], 'timestamp,score,alarm,reason');
   const cells = rows.slice(1).map((row) => row.split(','));
   t.equal(cells[0]?.[0], '2026-01-01T00:00:00.000Z');
-  const onsets = cells.flatMap(([, score], i) => (Number(score) >= 0.5 ? [i] : []));
-  t.same(onsets, [FAULT.from], 'one row from 0.5 on: the event begins');
-  t.equal(cells[FAULT.from]?.[2], '1');
+  const alarms = cells.flatMap(([, , alarm], i) => (alarm === '1' ? [i] : []));
+  t.equal(alarms[0], FAULT.from);
+  t.ok(alarms.length >= FAULT.to - FAULT.from, 'of two channels: as long as it is open');
+  t.same(
+    cells.flatMap(([, score], i) => (Number(score) >= 0.5 ? [i] : [])),
+    alarms,
+  );
   t.match(rows[1 + FAULT.from], /flow/, 'the reason names the channel');
   t.match(said, /events +1 of 1 found/);
   t.match(said, /rows +900; the first 300/);
 });
+
+t.test(
+  'of one channel, and where it is asked for: the row at which an anomaly begins',
+  async (t) => {
+    for (const options of [{ channels: 'flow' }, { mark: 'onset' }]) {
+      const { code, rows, said } = await ran(PUMP, { ...PUMP_OPTIONS, ...options });
+      t.equal(code, 0, said);
+      const alarms = rows.slice(1).flatMap((row, i) => (row.split(',')[2] === '1' ? [i] : []));
+      t.same(alarms, [FAULT.from], JSON.stringify(options));
+    }
+  },
+);
 
 t.test('into a file, summary as JSON, reasons in Korean', async (t) => {
   const out = join(folder, 'out.csv');
@@ -141,6 +157,7 @@ t.test('mistakes: exit code 2, and what is wrong', async (t) => {
     [PUMP, { ...PUMP_OPTIONS, zone: 'Moon' }, /--zone Moon/],
     [PUMP, { ...PUMP_OPTIONS, name: 'x' }, /--name needs --windows/],
     [PUMP, { ...PUMP_OPTIONS, language: 'de' }, /en or ko/],
+    [PUMP, { ...PUMP_OPTIONS, mark: 'all' }, /--mark all: one of onset, open/],
     [PUMP, { ...PUMP_OPTIONS, time: 'when' }, /pump\.csv:1: no column "when"/],
     [join(folder, 'missing.csv'), PUMP_OPTIONS, /ENOENT/],
     [undefined, { device: 's/d', to: '2026-01-01', from: '2026-01-02' }, /--from must be before/],
