@@ -40,6 +40,8 @@ export interface ReadingAtHand {
    * the clock was set back.
    */
   sinceMs: number;
+  /** Between two readings of the channel, learnt; 0: not known yet. */
+  intervalMs: number;
   /** Mask; see collector/findings.ts. */
   findings: number;
   /** False: nothing may be learnt from it (implausible, or bad by its device). */

@@ -64,6 +64,7 @@ export class Judging implements RowTaker {
       value: 0,
       timeMs: 0,
       sinceMs: 0,
+      intervalMs: 0,
       findings: 0,
       teaches: false,
       isLate: false,
@@ -142,6 +143,7 @@ export class Judging implements RowTaker {
     reading.isLate = false;
     const at = this.#device.at(place);
     reading.sinceMs = noteTime(slab, at, reading.timeMs);
+    reading.intervalMs = slab[at + ChannelField.INTERVAL_MS]!;
     slab[at + ChannelField.LAST_VALUE] = reading.value;
     let held = 0;
     const loudest = this.#loudest;

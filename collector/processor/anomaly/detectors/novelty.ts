@@ -28,8 +28,12 @@ const EXPECTED = 7;
 const HALF = 8;
 const LOW = 9;
 const HIGH = 10;
+/** The hour of the week at hand, how many readings it had so far, 1: it is the first such hour. */
+const HOUR = 11;
+const HOUR_READINGS = 12;
+const IS_FIRST_HOUR = 13;
 /** By hour of day: value and how many readings made it; by hour of week: value. */
-const HOURS = 11;
+const HOURS = 14;
 const HOUR_COUNTS = HOURS + 24;
 const WEEK = HOUR_COUNTS + 24;
 const WEEK_HOURS = 168;
@@ -41,13 +45,15 @@ const VIEW_COUNT = 3;
 
 const LEVEL_RATE = 0.1;
 const RESIDUAL_RATE = 0.15;
+/** Of a reading, where an hour has up to 12 of them; where it has more, an hour weighs as much. */
 const HOUR_RATE = 0.05;
 const WEEK_RATE = 0.3;
+const RATE_INTERVAL_MS = 300_000;
 const HOUR_MS = 3_600_000;
 /** 1970-01-01 00:00 UTC was so many hours after a Monday's beginning. */
 const THURSDAY_HOURS = 72;
 /** It says nothing before so many readings, and surprises count from the second number on. */
-const SILENT_READINGS = 300;
+const SILENT_READINGS = 200;
 const SURPRISE_READINGS = 100;
 /** After it has said something, it says it again only when it is so much worse. */
 const QUIET_READINGS = 100;
@@ -59,9 +65,9 @@ const RATIO_MIN = 1.07;
 /** Of n readings so many were more surprising than the unit. */
 const TAIL_READINGS = 5;
 /** Surprises come in bunches, of which each makes one alarm: ln of how many. */
-const LN_BUNCH = 2.7;
+const LN_BUNCH = 2.4;
 /** Beyond the unit surprises thin out by e over unit / TAIL_RATE. */
-const TAIL_RATE = 1.1;
+const TAIL_RATE = 0.65;
 /** No view of an alarm is surprised less: 1 / sqrt(3) of what makes one. */
 const TELLING = 0.5;
 
@@ -81,12 +87,12 @@ export const novelty: Detector = {
   judgesLate: true,
   applies: ({ isNumber }) => isNumber,
   judge(reading, at) {
-    const { slab, value } = reading;
+    const { slab } = reading;
     const count = slab[at + COUNT]! + 1;
     const hour = hourOf(reading.timeMs);
     look(reading, at, count, hour);
     const surprise = surpriseOf(reading, at, count);
-    if (reading.teaches && !reading.isLate) learn(slab, at, value, count, hour);
+    if (reading.teaches && !reading.isLate) learn(reading, at, count, hour);
     if (count <= SILENT_READINGS) return 0;
     const score = surprise / (surprise + thresholdOf(reading.lnRare, count));
     return reading.isLate ? score : once(slab, at, score, surprise);
@@ -140,20 +146,33 @@ function surpriseOf({ slab }: ReadingAtHand, at: number, count: number): number 
   return Math.sqrt(sum);
 }
 
-function learn(slab: Float64Array, at: number, value: number, count: number, hour: number): void {
+function learn(
+  { slab, value, intervalMs }: ReadingAtHand,
+  at: number,
+  count: number,
+  hour: number,
+): void {
   slab[at + COUNT] = count;
   slab[at + LEVEL] = views[1]!;
   slab[at + RESIDUAL] = views[2]!;
   for (let view = 0; view < VIEW_COUNT; view++)
     learnValue(slab, at + VIEWS + view * COVER_FIELDS, views[view]!, distances[view]!, count);
+  const weight = intervalMs > 0 ? Math.min(1, intervalMs / RATE_INTERVAL_MS) : 1;
   const day = at + HOURS + (hour % 24);
   const counts = at + HOUR_COUNTS + (hour % 24);
   slab[counts] = slab[counts]! + 1;
-  slab[day] = slab[day]! + Math.max(1 / slab[counts]!, HOUR_RATE) * (value - slab[day]!);
+  slab[day] = slab[day]! + Math.max(1 / slab[counts]!, HOUR_RATE * weight) * (value - slab[day]!);
+  if (slab[at + HOUR] !== hour || slab[at + HOUR_READINGS] === 0) {
+    slab[at + HOUR] = hour;
+    slab[at + HOUR_READINGS] = 0;
+    slab[at + IS_FIRST_HOUR] = wasSeen(slab, at, hour) ? 0 : 1;
+    see(slab, at, hour);
+  }
+  const inHour = slab[at + HOUR_READINGS]! + 1;
+  slab[at + HOUR_READINGS] = inHour;
+  const least = slab[at + IS_FIRST_HOUR] === 1 ? 1 / inHour : 0;
   const week = at + WEEK + hour;
-  const rate = wasSeen(slab, at, hour) ? WEEK_RATE : 1;
-  slab[week] = slab[week]! + rate * (value - slab[week]!);
-  see(slab, at, hour);
+  slab[week] = slab[week]! + Math.max(least, WEEK_RATE * weight) * (value - slab[week]!);
 }
 
 function wasSeen(slab: Float64Array, at: number, hour: number): boolean {
