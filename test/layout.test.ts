@@ -137,6 +137,7 @@ t.test('one owner for each package', async (t) => {
     jsmodbus: ['agent/readers/modbus', 'simulators/modbus'],
     '@marcbachmann/cel-js': ['collector/expressions'],
     'node-cron': ['collector/jobs/schedule'],
+    'csv-parse': ['collector/backtest/recording', 'simulators/recording'],
     nodemailer: ['collector/notifiers/email'],
     pino: ['agent/main', 'agent/logger', 'collector/main', 'collector/logger'],
   };
