@@ -11,6 +11,9 @@ import { askSilence } from './silences.js';
 /** @typedef {import('./devices.js').View} View */
 /** @typedef {(id: string) => any} FindSilence the silence of that id, where it is known */
 
+/** What was sent and does not show for this long got lost. */
+const GIVE_UP_MS = 9_000;
+
 /**
  * @param {any} alert
  * @param {View} view
@@ -77,6 +80,11 @@ export class AlertRows {
       else this.place.insertBefore(row.node, at);
     }
   }
+
+  /** What was sent a while ago and does not show is not on its way any more. */
+  giveUp() {
+    for (const row of this.rows.values()) row.giveUp();
+  }
 }
 
 class AlertRow {
@@ -94,13 +102,18 @@ class AlertRow {
     this.where = element('span');
     this.more = element('p', { class: 'more' });
     this.actions = element('div', { class: 'actions' });
+    this.problem = element('p', { class: 'problem', role: 'alert' });
     const when = element('p', { class: 'when' }, this.since.node, ' · ', this.where);
     const what = element('div', { class: 'what' }, this.head, this.summary, when, this.more);
-    this.node = element('li', { class: 'alert', 'data-alert': alert.id }, this.badge, what);
-    this.node.append(this.actions);
+    what.append(this.problem);
+    const look = { class: 'alert', 'data-alert': alert.id, tabindex: '-1' };
+    this.node = element('li', look, this.badge, what, this.actions);
+    /** @type {Map<string, HTMLButtonElement>} */
+    this.buttons = new Map();
     this.shown = '';
     /** The version that was acknowledged here: until another one comes, it is on its way. */
     this.sentVersion = 0;
+    this.sentAtMs = 0;
   }
 
   /**
@@ -148,33 +161,48 @@ class AlertRow {
   showActions(isSent) {
     const { alert } = this;
     const { say } = this.viewNow();
-    const label = (/** @type {string} */ key) =>
-      `${say(key)}: ${subjectOf(alert)}, ${titleOf(alert, this.viewNow())}`;
+    const about = `${subjectOf(alert)}, ${titleOf(alert, this.viewNow())}`;
     const wanted = [];
     if (alert.state === 'firing') wanted.push('acknowledge');
     if (alert.silence === '' && alert.state !== 'pending') wanted.push('silence');
-    for (const button of [...this.actions.children])
-      if (!wanted.includes(/** @type {HTMLElement} */ (button).dataset.action ?? ''))
-        button.remove();
+    for (const [action, button] of this.buttons) {
+      if (wanted.includes(action)) continue;
+      if (button === document.activeElement) this.node.focus();
+      button.remove();
+      this.buttons.delete(action);
+    }
     for (const action of wanted) {
-      const found = this.actions.querySelector(`[data-action="${action}"]`);
-      const button = /** @type {HTMLButtonElement} */ (found ?? this.addButton(action));
+      const button = this.buttons.get(action) ?? this.addButton(action);
+      // Not `disabled`: that would take the focus away.
       const isWaiting = action === 'acknowledge' && isSent;
-      button.disabled = isWaiting;
-      setText(button, isWaiting ? say('sent') : say(action));
-      button.setAttribute('aria-label', label(isWaiting ? 'sent' : action));
+      const text = say(isWaiting ? 'sent' : action);
+      button.setAttribute('aria-disabled', String(isWaiting));
+      button.setAttribute('aria-label', `${text}: ${about}`);
+      setText(button, text);
     }
   }
 
   /** @param {string} action */
   addButton(action) {
     const button = element('button', { type: 'button', class: 'act', 'data-action': action });
-    button.addEventListener('click', () =>
-      action === 'silence' ? this.silence() : this.acknowledge(),
-    );
+    button.addEventListener('click', () => {
+      if (button.getAttribute('aria-disabled') === 'true') return;
+      if (action === 'silence') this.silence();
+      else this.acknowledge();
+    });
     if (action === 'acknowledge') this.actions.prepend(button);
     else this.actions.append(button);
+    this.buttons.set(action, button);
     return button;
+  }
+
+  /** What was sent did not show: the truth is what the collector shows. */
+  giveUp() {
+    if (this.sentVersion !== this.alert.version) return;
+    if (performance.now() - this.sentAtMs < GIVE_UP_MS) return;
+    this.sentVersion = 0;
+    setText(this.problem, `▲ ${this.viewNow().say('not_seen')}`);
+    this.update(this.alert, this.viewNow());
   }
 
   /** Set by update(), which always comes first. */
@@ -207,6 +235,8 @@ class AlertRow {
         });
         // What came meanwhile is newer than what was acknowledged.
         if (this.alert.version === alert.version) this.sentVersion = alert.version;
+        this.sentAtMs = performance.now();
+        setText(this.problem, '');
         this.update(this.alert, this.viewNow());
         this.options.onDone();
       },

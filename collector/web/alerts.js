@@ -24,7 +24,7 @@ const STORE_LAG_MS = 15_000;
 /** Alerts that are over, so that a late answer does not bring them back. */
 const RESOLVED_MAX = 1_000;
 /** What was changed shows in the stream or, at the latest, when it is read again. */
-const LOOK_AGAIN_MS = [700, 3_000];
+const LOOK_AGAIN_MS = [700, 3_000, 10_000];
 /** Alarms told by name at once; beyond that they are counted. */
 const TOLD_MAX = 3;
 
@@ -123,8 +123,17 @@ export class Alerts {
 
   /** Something was changed here. */
   lookAgain() {
+    const last = LOOK_AGAIN_MS.at(-1);
     for (const afterMs of LOOK_AGAIN_MS)
-      setTimeout(() => this.load().catch(() => undefined), afterMs);
+      setTimeout(async () => {
+        // Without a connection nobody knows: the page says that already.
+        const isRead = await this.load().then(
+          () => true,
+          () => false,
+        );
+        if (afterMs !== last || !isRead) return;
+        for (const rows of [this.firing, this.quiet, this.ofDevice]) rows.giveUp();
+      }, afterMs);
   }
 
   /** Those that a person is to see, severest first; unseen ones before those somebody cares for. */

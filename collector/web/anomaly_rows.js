@@ -9,6 +9,9 @@ import { clockText, spanText } from './moments.js';
 /** @typedef {import('./devices.js').View} View */
 /** @typedef {(channel: string) => { unit: string, decimals: number | null }} MetaOf */
 
+/** What was sent and does not show for this long got lost. */
+const GIVE_UP_MS = 14_000;
+
 export const MARKS = ['true', 'false', 'maintenance'];
 /** In charts and rows alike. No alarm: neither its colours nor its shapes. */
 export const ANOMALY_SHAPE = '▨';
@@ -108,7 +111,7 @@ export class AnomalyRow {
     this.node.addEventListener('focusin', () => options.onPoint(anomaly.id));
     this.node.addEventListener('focusout', () => options.onPoint(undefined));
     this.shown = '';
-    /** @type {{ mark: string, by: string, note: string } | undefined} sent, and not read back yet */
+    /** @type {{ mark: string, by: string, note: string, atMs: number } | undefined} sent, and not read back yet */
     this.sent = undefined;
   }
 
@@ -233,18 +236,18 @@ export class AnomalyRow {
   async mark(mark, by, note) {
     const path = `/api/v1/anomalies/${encodeURIComponent(this.anomaly.id)}/mark`;
     await send('POST', path, { mark, by, note });
-    this.sent = { mark, by, note };
+    this.sent = { mark, by, note, atMs: performance.now() };
     this.update(this.anomaly, this.viewNow());
     this.options.onMarked();
   }
 
   /** What was sent did not come back: the truth is what the collector shows. */
   giveUp() {
-    if (this.sent === undefined) return;
+    if (this.sent === undefined || performance.now() - this.sent.atMs < GIVE_UP_MS) return;
     this.sent = undefined;
     const view = this.viewNow();
     this.update(this.anomaly, view);
-    setText(this.problem, `▲ ${view.say('mark_not_seen')}`);
+    setText(this.problem, `▲ ${view.say('not_seen')}`);
   }
 
   /** Set by update(), which always comes first. */

@@ -130,7 +130,15 @@ export function askPerson(say, { title, intro = [], fields, submit, send }) {
     }
   });
   leave.addEventListener('click', () => dialog.close());
-  dialog.addEventListener('close', () => dialog.remove());
+  // The button that was used may be gone when it is done: then what it stood in, or else the page.
+  const button = document.activeElement;
+  const around = [button?.closest('li[tabindex]'), document.getElementById('main')];
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    if (button?.isConnected) return;
+    const next = around.find((node) => node?.isConnected);
+    if (next instanceof HTMLElement) next.focus({ preventScroll: true });
+  });
   document.body.append(dialog);
   showParts();
   dialog.showModal();
@@ -166,6 +174,8 @@ function partOf(field) {
   const input = element('input', { type, name, id: `field-${name}`, autocomplete: 'off' });
   input.value = value;
   if (required) input.required = true;
+  // Spaces alone say nothing.
+  if (required && kind === 'text') input.pattern = '.*\\S.*';
   if (maxLength !== undefined) input.maxLength = maxLength;
   if (note !== undefined) input.setAttribute('aria-describedby', `field-${name}-note`);
   part.append(element('label', { for: `field-${name}` }, label), input, ...said);

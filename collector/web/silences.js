@@ -41,6 +41,7 @@ export function askSilence(subject, view, onDone) {
   const { say, nowMs, zoneOf } = view;
   const zone = zoneOf(subject.site);
   const scopes = scopesOf(subject, say);
+  const openedMs = performance.now();
   askPerson(say, {
     title: say(subject.rule === '' ? 'silence_device_title' : 'silence_title'),
     intro: [say('silence_intro')],
@@ -87,7 +88,9 @@ export function askSilence(subject, view, onDone) {
       nameField(say),
     ],
     send: async (answers) => {
-      await send('POST', '/api/v1/silences', silenceBody(subject, answers, nowMs, zone, say));
+      // An hour counts from when it is set, not from when it was thought of.
+      const setMs = nowMs + performance.now() - openedMs;
+      await send('POST', '/api/v1/silences', silenceBody(subject, answers, setMs, zone, say));
       onDone();
     },
   });
@@ -130,6 +133,17 @@ function scopeText(silence, say) {
   return places.length === 0 ? say('scope_all') : places.join(' · ');
 }
 
+/**
+ * Of several sites it is in nobody's zone: then the zone is said.
+ * @param {number} ms
+ * @param {string} site may hold wildcards
+ * @param {View} view
+ */
+function timeText(ms, site, view) {
+  const text = clockText(ms, site, view);
+  return /[*?]/.test(site) ? `${text} ${zoneName(view.zoneOf(site), ms)}` : text;
+}
+
 /** The silences that hold now, each with a button that ends it. */
 export class SilenceList {
   /**
@@ -151,10 +165,10 @@ export class SilenceList {
 
   /** @param {View} view */
   show(view) {
-    const { say, nowMs } = view;
+    const { language, nowMs } = view;
     const holding = this.silences.filter(({ until_ms }) => until_ms > nowMs);
     // Drawn again only when there is something new: focus and what is said in a row stay.
-    const key = JSON.stringify([holding, say('language')]);
+    const key = JSON.stringify([holding, language]);
     if (key === this.shown) return holding.length;
     this.shown = key;
     this.place.replaceChildren(...holding.map((silence) => this.row(silence, view)));
@@ -167,8 +181,11 @@ export class SilenceList {
    */
   row(silence, view) {
     const { say } = view;
-    const kind = say(silence.kind === 'maintenance' ? 'kind_maintenance' : 'kind_silence');
-    const until = say('until_at', { time: clockText(silence.until_ms, silence.site, view) });
+    const isMaintenance = silence.kind === 'maintenance';
+    const kind = say(isMaintenance ? 'kind_maintenance_short' : 'kind_silence');
+    const until = say('until_at', { time: timeText(silence.until_ms, silence.site, view) });
+    const from = say('from_at', { time: timeText(silence.from_ms, silence.site, view) });
+    const isAhead = silence.from_ms > view.nowMs;
     const end = element('button', { type: 'button', class: 'act' }, say('silence_end'));
     const problem = element('p', { class: 'problem', role: 'alert' });
     end.setAttribute('aria-label', `${say('silence_end')}: ${scopeText(silence, say)}`);
@@ -184,7 +201,14 @@ export class SilenceList {
         setText(problem, `▲ ${failureText(error, say)}`);
       }
     });
-    const who = element('small', { class: 'facts' }, kind, ' · ', until);
+    const who = element(
+      'small',
+      { class: 'facts' },
+      kind,
+      ' · ',
+      ...(isAhead ? [from, ' '] : []),
+      until,
+    );
     if (silence.by !== '') who.append(' · ', name(silence.by));
     const what = element(
       'div',

@@ -89,6 +89,26 @@ export function stubAnomaly(id: string, more: Json = {}) {
   };
 }
 
+/** A device that reads now, as /api/v1/devices shows it. */
+export function stubDevice(device: string): Json {
+  const channels = Object.entries(UNITS).map(([channel, unit]) => ({
+    channel,
+    unit,
+    time_ms: Date.now(),
+    value: 24.5,
+    quality: 0,
+    decimals: 2,
+    kind: 'number',
+    treatment: 'kept',
+    findings: [],
+    attention_when: null,
+  }));
+  const place = { site: 'demo', gateway: 'gw1', area: 'Press shop', line: 'L1' };
+  return { ...place, device, interval_ms: 1_000, channels };
+}
+
+const UNITS = { sensor1: '°C', sensor2: '%', motor1: 'rpm' };
+
 export class AlertsStub {
   readonly alerts = new Map<string, StubAlert>();
   readonly anomalies = new Map<string, StubAnomaly>();
@@ -130,15 +150,37 @@ export class AlertsStub {
     await this.#api?.close();
   }
 
+  /** The stream does not tell of it. */
+  add(alert: StubAlert): void {
+    this.alerts.set(alert.id, alert);
+  }
+
   /** New or changed; the stream tells of it. */
   putAlert(alert: StubAlert): void {
-    this.alerts.set(alert.id, alert);
+    this.add(alert);
     this.#tell('alert', alert);
   }
 
   putAnomaly(anomaly: StubAnomaly): void {
     this.anomalies.set(anomaly.id, anomaly);
     this.#tell('anomaly', anomaly);
+  }
+
+  /** Five minutes of every channel, each second; in sensor2 the rules doubt those of the middle minute. */
+  fillReadings(): void {
+    const nowMs = Date.now();
+    for (const channel of Object.keys(UNITS))
+      for (let second = -300; second < 0; second++) {
+        const isDoubted = channel === 'sensor2' && Math.abs(second + 150) < 30;
+        this.readings.push({
+          channel,
+          time_ms: nowMs + second * 1_000,
+          value: 24 + 3 * Math.sin(second / 9),
+          quality: 0,
+          treatment: isDoubted ? 'flagged' : 'kept',
+          findings: isDoubted ? ['outlier'] : [],
+        });
+      }
   }
 
   cutStreams(): void {
@@ -218,8 +260,11 @@ export class AlertsStub {
       );
     }
     if (list === 'silences') return ok({ items: [...this.silences.values()], next: null });
-    if (list === 'devices')
-      return ok({ items: this.devices, next: null, total: this.devices.length });
+    if (list === 'devices') {
+      const now = { last_ms: Date.now(), received_ms: Date.now() };
+      const items = this.devices.map((device) => ({ ...device, ...now }));
+      return ok({ items, next: null, total: items.length });
+    }
     if (list === 'readings') return ok({ items: this.readings, next: null });
     return undefined;
   }
