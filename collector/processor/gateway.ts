@@ -232,7 +232,8 @@ export class GatewayBook {
 
   /** What takeChanges() put under the book's key and this part of it. */
   restorePart(part: string, bytes: Uint8Array): void {
-    if (part === 'anomalies' || part === 'alerts') this.watch.restoreHard(part, bytes);
+    if (part === 'anomalies') this.watch.restoreAnomalies(bytes);
+    else if (part.startsWith('alerts')) this.watch.restoreAlerts(bytes);
     else this.#restoreEpoch(part, bytes);
   }
 

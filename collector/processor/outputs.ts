@@ -155,6 +155,8 @@ export interface GatewayEntry {
   site: string;
   gateway: string;
   online: boolean;
+  /** It is not online because it said goodbye. Left out: false. */
+  endedCleanly?: true;
   version: string;
   installId: string;
   epoch: Epoch;

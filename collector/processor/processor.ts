@@ -8,7 +8,7 @@
  * - `.configuration`: the configuration that holds, as it came
  * - `site/gateway`: GatewayBook
  * - `site/gateway|epoch`: EpochAccount
- * - `site/gateway|anomalies`, `site/gateway|alerts`: those that have not ended
+ * - `site/gateway|anomalies`, `site/gateway|alerts0` to `…f`: those that have not ended
  * - `.silences`: those that have not ended
  * Soft state, by gateway: GatewaySoft. It is taken now and then and made good by processing again what
  * came since; without it rules and device states begin anew, and nothing else changes.

@@ -103,7 +103,7 @@ export class GatewaySoft {
 
   /** Whether report() has something to do. `resumedMs`: see GatewayDevices.report. */
   isDue(book: Owner, nowMs: number, resumedMs: number): boolean {
-    if (nowMs >= this.#devices.dueMs || nowMs >= this.#watch.dueMs) return true;
+    if (nowMs >= this.#devices.dueMs || this.#watch.isDue(nowMs, this.#silent)) return true;
     return this.#fallsSilent(book, nowMs, resumedMs);
   }
 
@@ -117,7 +117,8 @@ export class GatewaySoft {
     }
     if (step.nowMs >= this.#devices.dueMs) {
       const silent = this.#devices.report(book, step, resumedMs);
-      for (const device of silent) this.#watch.deviceSilent(book, device, step);
+      const around = this.#around(resumedMs);
+      for (const device of silent) this.#watch.deviceSilent(book, device, around, step);
     }
     this.#watch.report(book, this.#around(resumedMs), step);
   }

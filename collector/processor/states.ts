@@ -39,11 +39,13 @@ export function processState(
   const before = book.entry;
   const entry = isWill && before !== undefined ? { ...before } : entryOf(book, state);
   entry.online = state.online && !isWill;
+  if (!entry.online && state.cleanEnd && !isWill) entry.endedCleanly = true;
   entry.updatedMs = step.nowMs;
   if (!entry.online) book.soft.left();
   reportOnline(book, entry, state.cleanEnd && !isWill, step);
   if (!isWill) reportClock(book, state, step);
   book.enter(entry, isWill ? book.startedMs : state.startedMs);
+  book.watch.gatewaySpoke();
   // Counters and ages differ in every state: those wait for the next report.
   if (before === undefined || NEWS.some((field) => before[field] !== entry[field]))
     reportGateway(book, step);

@@ -9,8 +9,8 @@
 import { CollectorError } from '../errors.ts';
 import type { AcknowledgeValue, MarkValue } from '../types.ts';
 import { ANOMALY_MARKS } from '../types.ts';
-import type { AlertContext } from './alerts/alerts.ts';
 import { GatewayAlerts } from './alerts/alerts.ts';
+import type { AlertContext } from './alerts/context.ts';
 import { silenceOf } from './alerts/silenced.ts';
 import type { AnomalyChange } from './anomaly/detection.ts';
 import { GatewayDetection } from './anomaly/detection.ts';
@@ -46,9 +46,14 @@ export class GatewayWatch {
     this.#detection = new GatewayDetection(site);
   }
 
-  /** Log time from which report() may have something to say. */
-  get dueMs(): number {
-    return this.#alerts.dueMs;
+  /** Whether report() may have something to say. `silent`: the gateway is. */
+  isDue(nowMs: number, silent: boolean): boolean {
+    return this.#alerts.isDue(nowMs, silent);
+  }
+
+  /** Its state changed. */
+  gatewaySpoke(): void {
+    this.#alerts.gatewaySpoke();
   }
 
   /** Fresh readings of a chunk, right after the rules have judged them. */
@@ -73,12 +78,19 @@ export class GatewayWatch {
   }
 
   /** A device fell silent: what was open of it is over. */
-  deviceSilent(book: Watched, device: string, step: Step): void {
-    for (const change of this.#detection.silent(device, step.nowMs)) this.#note(book, change, step);
+  deviceSilent(
+    book: Watched,
+    device: string,
+    around: { silent: boolean; resumedMs: number },
+    step: Step,
+  ): void {
+    const changes = this.#detection.silent(device, step.nowMs);
+    for (const change of changes) this.#note(book, change, step);
+    this.#put(book, this.#alerts.anomalies(changes, contextOf(book, around, step)), step);
   }
 
   report(book: Watched, around: { silent: boolean; resumedMs: number }, step: Step): void {
-    if (step.nowMs < this.#alerts.dueMs) return;
+    if (!this.#alerts.isDue(step.nowMs, around.silent)) return;
     this.#put(book, this.#alerts.tick(contextOf(book, around, step)), step);
   }
 
@@ -120,8 +132,12 @@ export class GatewayWatch {
 
   /** What was learnt is lost: nothing can say any more when an open anomaly is over. */
   beginAnew(book: Watched, step: Step): void {
-    for (const entry of [...this.#open.values()]) this.#end(book, entry, step.nowMs, step);
+    const open = [...this.#open.values()];
+    for (const entry of open) this.#end(book, entry, step.nowMs, step);
     this.#alerts.beginAnew(step.nowMs);
+    const ends = open.map((entry) => ({ ...entry, phase: 'end' as const, endMs: step.nowMs }));
+    const context = contextOf(book, { silent: false, resumedMs: 0 }, step);
+    this.#put(book, this.#alerts.anomalies(ends, context), step);
   }
 
   /** Adds what differs from the hard state as last taken. */
@@ -134,15 +150,15 @@ export class GatewayWatch {
       );
       this.#anomaliesChanged = false;
     }
-    const alerts = this.#alerts.takeHard();
-    if (alerts !== undefined) into.set(`${key}|alerts`, alerts);
+    for (const [part, bytes] of this.#alerts.takeHard()) into.set(`${key}|alerts${part}`, bytes);
   }
 
-  restoreHard(part: 'anomalies' | 'alerts', bytes: Uint8Array): void {
-    if (part === 'alerts') {
-      this.#alerts.restoreHard(bytes);
-      return;
-    }
+  /** What takeHard() put under one of the keys of alerts. */
+  restoreAlerts(bytes: Uint8Array): void {
+    this.#alerts.restoreHard(bytes);
+  }
+
+  restoreAnomalies(bytes: Uint8Array): void {
     const body = parseJson<EncodedAnomalies>(bytes);
     if (body?.format !== FORMAT)
       throw new CollectorError('PROCESSOR_STATE_VERSION', `anomalies: format ${body?.format}`);

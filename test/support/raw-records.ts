@@ -2,22 +2,30 @@
 
 import type { LogRecord } from '../../collector/log/log.ts';
 import type {
+  AlertEntry,
   Annotation,
+  AnomalyEntry,
   DeviceEntry,
   EventEntry,
   GatewayEntry,
   LedgerEntry,
+  MarkEntry,
   QuarantineEntry,
   ReleaseEntry,
+  SilenceEntry,
 } from '../../collector/processor/outputs.ts';
 import {
+  decodeAlert,
+  decodeAnomaly,
   decodeDevice,
   decodeEvents,
   decodeGateway,
   decodeLedger,
+  decodeMark,
   decodeQuarantine,
   decodeReadings,
   decodeRelease,
+  decodeSilence,
 } from '../../collector/processor/outputs.ts';
 import type { ProcessorOutput } from '../../collector/processor/step.ts';
 import { OutputKind, RawKind } from '../../collector/types.ts';
@@ -103,6 +111,10 @@ export interface Said {
   devices: DeviceEntry[];
   releases: ReleaseEntry[];
   annotations: Annotation[];
+  anomalies: AnomalyEntry[];
+  alerts: AlertEntry[];
+  silences: SilenceEntry[];
+  marks: MarkEntry[];
 }
 
 export function said(outputs: readonly ProcessorOutput[]): Said {
@@ -115,6 +127,10 @@ export function said(outputs: readonly ProcessorOutput[]): Said {
     devices: [],
     releases: [],
     annotations: [],
+    anomalies: [],
+    alerts: [],
+    silences: [],
+    marks: [],
   };
   for (const { record } of outputs) {
     const { kind, value } = record;
@@ -127,6 +143,10 @@ export function said(outputs: readonly ProcessorOutput[]): Said {
     else if (kind === OutputKind.GATEWAY) all.gateways.push(decodeGateway(value));
     else if (kind === OutputKind.DEVICE) all.devices.push(decodeDevice(value));
     else if (kind === OutputKind.RELEASE) all.releases.push(decodeRelease(value));
+    else if (kind === OutputKind.ANOMALY) all.anomalies.push(decodeAnomaly(value));
+    else if (kind === OutputKind.ALERT) all.alerts.push(decodeAlert(value));
+    else if (kind === OutputKind.SILENCE) all.silences.push(decodeSilence(value));
+    else if (kind === OutputKind.MARK) all.marks.push(decodeMark(value));
     else throw new Error(`unknown kind ${kind}`);
   }
   return all;
