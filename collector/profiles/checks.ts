@@ -1,6 +1,9 @@
 /** What a schema cannot say of a profile: values that contradict each other, and expressions. Pure. */
 
-import { compileExpression } from '../expressions.ts';
+import type { CompiledCondition, ExpressionMistake } from '../expressions.ts';
+import { compileCondition, compileExpression } from '../expressions.ts';
+import { BUILT_IN_RULES } from '../processor/alerts/built_in.ts';
+import { FACTS } from '../processor/alerts/facts.ts';
 import type { ChannelProfile, ChannelType, CrossRule, DeviceProfile } from '../profile.ts';
 import type { Path } from '../yaml_file.ts';
 import type { ChannelContent, ProfileContent } from './content.ts';
@@ -37,8 +40,13 @@ export function checkProfile(
     checkPolicies(written, sayHere);
     if (channel.type === 'number') checkNumbers(channel, sayHere);
     checkFill(written, channel, sayHere);
+    checkAnomaly(written, channel, (key, message) =>
+      say(['channels', name, 'anomaly', key], `channels.${name}.anomaly: ${message}`),
+    );
   }
-  return { mistakes, rules: checkRules(profile, mistakes) };
+  const types = typesOf(profile);
+  checkAlerts(profile, types, mistakes);
+  return { mistakes, rules: checkRules(profile, types, mistakes) };
 }
 
 type SayHere = (key: string, message: string) => void;
@@ -66,6 +74,8 @@ const NUMBERS_ONLY = [
   'on_rate',
   'outlier_ranges',
   'on_outlier',
+  'z_score_max',
+  'on_z_score',
 ] as const;
 
 function checkType(written: ChannelContent, say: SayHere): void {
@@ -88,6 +98,7 @@ function checkPolicies(written: ChannelContent, say: SayHere): void {
     ['on_rate', 'rate_per_second_max'],
     ['on_stuck', 'stuck_after_seconds'],
     ['on_outlier', 'outlier_ranges'],
+    ['on_z_score', 'z_score_max'],
   ] as const;
   for (const [policy, limit] of pairs)
     if (written[policy] !== undefined && written[limit] === undefined)
@@ -98,6 +109,21 @@ function checkNumbers(channel: ChannelProfile, say: SayHere): void {
   const { min, max } = channel;
   if (min !== undefined && max !== undefined && min > max)
     say('max', `max (${max}) is below min (${min})`);
+}
+
+function checkAnomaly(written: ChannelContent, channel: ChannelProfile, say: SayHere): void {
+  const { anomaly } = written;
+  if (anomaly === undefined) return;
+  const { low, high, hysteresis } = anomaly;
+  for (const key of ['low', 'high', 'hysteresis'] as const)
+    if (anomaly[key] !== undefined && channel.type !== 'number')
+      say(key, `${key} is for numbers; this channel is ${channel.type}`);
+  if (hysteresis !== undefined && low === undefined && high === undefined)
+    say('hysteresis', 'hysteresis needs low or high beside it');
+  if (low === undefined || high === undefined) return;
+  if (low >= high) say('high', `high (${high}) must be above low (${low})`);
+  else if ((hysteresis ?? 0) >= high - low)
+    say('hysteresis', `hysteresis (${hysteresis}) must be below high - low (${high - low})`);
 }
 
 function checkFill(written: ChannelContent, channel: ChannelProfile, say: SayHere): void {
@@ -117,10 +143,15 @@ function checkFill(written: ChannelContent, channel: ChannelProfile, say: SayHer
   else if (channel.sentinels.includes(fill)) say('fill', `fill (${fill}) is a sentinel itself`);
 }
 
-function checkRules(profile: DeviceProfile, mistakes: ProfileMistake[]): CrossRule[] {
-  const types: Record<string, ChannelType> = Object.fromEntries(
+type Types = Readonly<Record<string, ChannelType>>;
+
+function typesOf(profile: DeviceProfile): Types {
+  return Object.fromEntries(
     Object.entries(profile.channels).map(([name, { type }]) => [name, type]),
   );
+}
+
+function checkRules(profile: DeviceProfile, types: Types, mistakes: ProfileMistake[]): CrossRule[] {
   const names = new Set<string>();
   return profile.rules.map((rule, i) => {
     if (names.has(rule.name))
@@ -128,13 +159,40 @@ function checkRules(profile: DeviceProfile, mistakes: ProfileMistake[]): CrossRu
     names.add(rule.name);
     const compiled = compileExpression(rule.expect, types);
     if (compiled.ok) return { ...rule, channels: compiled.channels };
-    const { message, line = 1, column } = compiled;
-    const where = column === undefined ? '' : ` (column ${column} of the expression)`;
-    mistakes.push({
-      path: ['rules', i, 'expect'],
-      message: `rule ${rule.name}: ${message}${where}`,
-      lineInText: line,
-    });
+    mistakes.push(mistakeIn(`rule ${rule.name}`, ['rules', i, 'expect'], compiled));
     return rule;
   });
+}
+
+function checkAlerts(profile: DeviceProfile, types: Types, mistakes: ProfileMistake[]): void {
+  const names = new Set<string>();
+  for (const [i, { name, levels, until }] of (profile.alerts ?? []).entries()) {
+    const say = (path: Path, message: string): number =>
+      mistakes.push({ path: ['alerts', i, ...path], message: `alert ${name}: ${message}` });
+    if (names.has(name)) say(['name'], 'is there twice');
+    names.add(name);
+    if (levels.length === 0 && !BUILT_IN_RULES.includes(name))
+      say(
+        ['levels'],
+        `only a built-in rule can be switched off by no levels: ${BUILT_IN_RULES.join(', ')}`,
+      );
+    const conditions: [string, Path][] = levels.map(({ when }, k) => [when, ['levels', k, 'when']]);
+    if (until !== undefined) conditions.push([until, ['until']]);
+    for (const [text, path] of conditions) {
+      const compiled: CompiledCondition | ExpressionMistake = compileCondition(text, types, FACTS);
+      if (!compiled.ok) mistakes.push(mistakeIn(`alert ${name}`, ['alerts', i, ...path], compiled));
+    }
+    for (const [k, { severity }] of levels.entries())
+      if (levels.findIndex((one) => one.severity === severity) < k)
+        say(['levels', k, 'severity'], `has ${severity} twice`);
+  }
+}
+
+function mistakeIn(
+  what: string,
+  path: Path,
+  { message, line = 1, column }: ExpressionMistake,
+): ProfileMistake {
+  const where = column === undefined ? '' : ` (column ${column} of the expression)`;
+  return { path, message: `${what}: ${message}${where}`, lineInText: line };
 }

@@ -1,8 +1,30 @@
 /** The shape of a profile file, and the profile that it stands for. */
 
-import type { ChannelProfile, DeviceProfile, Policy } from '../profile.ts';
+import type {
+  AlertRule,
+  AlertSeverity,
+  ChannelDetection,
+  ChannelProfile,
+  DeviceDetection,
+  DeviceProfile,
+  Policy,
+} from '../profile.ts';
 
 export type TitleContent = string | { en: string; ko?: string };
+
+export interface ChannelAnomalyContent {
+  off: string[];
+  low?: number;
+  high?: number;
+  hysteresis?: number;
+}
+
+export interface DeviceAnomalyContent {
+  enabled: boolean;
+  off: string[];
+  false_alarms_per_day: number;
+  train_rows: number;
+}
 
 export interface ChannelContent {
   title: TitleContent;
@@ -22,6 +44,9 @@ export interface ChannelContent {
   on_stuck?: Policy;
   outlier_ranges?: number;
   on_outlier?: Policy;
+  z_score_max?: number;
+  on_z_score?: Policy;
+  anomaly?: ChannelAnomalyContent;
   attention_when?: number | boolean;
 }
 
@@ -30,6 +55,15 @@ export interface RuleContent {
   expect: string;
   message: TitleContent;
   policy: 'keep' | 'flag' | 'quarantine';
+}
+
+export interface AlertContent {
+  name: string;
+  title: TitleContent;
+  levels: { severity: AlertSeverity; when: string }[];
+  until?: string;
+  for_seconds: number;
+  resolve_after_seconds: number;
 }
 
 /** The file's own shape, after the schema has passed and filled in its defaults. */
@@ -46,9 +80,11 @@ export interface ProfileContent {
   on_late: Policy;
   on_future: Policy;
   failure?: { channel: string; when: number | boolean };
+  anomaly?: DeviceAnomalyContent;
   match: { site: string; device: string }[];
   channels: Record<string, ChannelContent>;
   rules: RuleContent[];
+  alerts: AlertContent[];
 }
 
 const LATE_INTERVALS = 3;
@@ -94,7 +130,31 @@ export function toProfile(name: string, content: ProfileContent): DeviceProfile 
         policy: rule.policy,
       };
     }),
+    ...(content.alerts.length === 0 ? {} : { alerts: content.alerts.map(toAlert) }),
+    ...(content.anomaly === undefined ? {} : { detection: toDetection(content.anomaly) }),
     match: content.match,
+  };
+}
+
+function toAlert(content: AlertContent): AlertRule {
+  const title = titleOf(content.title);
+  return {
+    name: content.name,
+    title: title.en,
+    ...(title.ko === undefined ? {} : { titleKo: title.ko }),
+    levels: content.levels,
+    ...(content.until === undefined ? {} : { until: content.until }),
+    forMs: msOf(content.for_seconds),
+    resolveAfterMs: msOf(content.resolve_after_seconds),
+  };
+}
+
+function toDetection(content: DeviceAnomalyContent): DeviceDetection {
+  return {
+    enabled: content.enabled,
+    off: content.off,
+    falseAlarmsPerDay: content.false_alarms_per_day,
+    trainRows: content.train_rows,
   };
 }
 
@@ -122,9 +182,18 @@ function toChannel(content: ChannelContent): ChannelProfile {
     onStuck: content.on_stuck ?? 'flag',
     outlierRanges: content.outlier_ranges,
     onOutlier: content.on_outlier ?? 'flag',
+    ...(content.z_score_max === undefined
+      ? {}
+      : { zScoreMax: content.z_score_max, onZScore: content.on_z_score ?? 'flag' }),
+    ...(content.anomaly === undefined ? {} : { detection: toChannelDetection(content.anomaly) }),
     attentionWhen:
       content.attention_when === undefined ? undefined : Number(content.attention_when),
   };
+}
+
+function toChannelDetection(content: ChannelAnomalyContent): ChannelDetection {
+  const { off, low, high, hysteresis = 0 } = content;
+  return { off, low, high, hysteresis };
 }
 
 function titleOf(content: TitleContent): { en: string; ko?: string } {

@@ -8,7 +8,7 @@
  */
 
 import { crc32c } from '../../../proto/crc32c.ts';
-import type { AnomalyChange } from './detection.ts';
+import type { AnomalyChange } from './change.ts';
 import { CHANNELS_MAX, DEVICE_CHANNELS_MAX } from './limits.ts';
 import { DETECTORS } from './registry.ts';
 

@@ -1,6 +1,6 @@
 /** One anomaly an event: when it begins, gets clearly worse, and is over. */
 
-import type { AnomalyChange } from './detection.ts';
+import type { AnomalyChange } from './change.ts';
 import type { DeviceState, DeviceStates } from './devices.ts';
 import { DeviceField } from './devices.ts';
 import { PEAK_CLOSER, PEAKS_MAX, QUIET_MS, QUIET_ROWS, QUIET_SCORE } from './limits.ts';

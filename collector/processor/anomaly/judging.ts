@@ -3,7 +3,7 @@
 import type { ChunkColumns } from '../../../proto/model.ts';
 import type { Sheet } from '../validation/run.ts';
 import { IMPLAUSIBLE, Mark, TIME_FAULT, UNUSABLE } from '../validation/run.ts';
-import type { AnomalyChange, RowScore } from './detection.ts';
+import type { AnomalyChange, RowScore } from './change.ts';
 import type { ReadingAtHand } from './detector.ts';
 import type { DeviceState, DeviceStates } from './devices.ts';
 import { ChannelField, DETECTOR_AT, DeviceField } from './devices.ts';

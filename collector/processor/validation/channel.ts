@@ -25,6 +25,7 @@ export interface CompiledChannel {
   /** Equal values farther apart were not one run: what was between them is not known. */
   runGapMs: number;
   outlierRanges: number;
+  zScoreMax: number;
   /** What fills: a constant; undefined: the last good value. */
   fill: number | undefined;
 }
@@ -51,6 +52,7 @@ export function compileChannel(
     stuckAfterMs: channel?.stuckAfterMs ?? never,
     runGapMs: Math.max(device?.lateAfterMs ?? 0, 3 * (device?.intervalMs ?? 0), RUN_GAP_MS_MIN),
     outlierRanges: channel?.outlierRanges ?? never,
+    zScoreMax: channel?.zScoreMax ?? never,
     fill: channel?.fill.kind === 'constant' ? channel.fill.value : undefined,
   };
 }
@@ -75,6 +77,7 @@ function policiesOf(
     ranks[findingKinds.rate_of_change.bit] = withoutClip(channel.onRate);
     ranks[findingKinds.stuck.bit] = withoutClip(channel.onStuck);
     ranks[findingKinds.outlier.bit] = withoutClip(channel.onOutlier);
+    ranks[findingKinds.z_score.bit] = withoutClip(channel.onZScore ?? 'flag');
   }
   return ranks;
 }

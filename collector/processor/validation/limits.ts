@@ -2,7 +2,7 @@
 
 /** Channels per gateway; beyond it the one unseen longest is forgotten. More than a chunk has series. */
 export const CHANNELS_MAX = 16_384;
-/** Values that the outlier rule compares with, and how many it needs to say anything. */
+/** Values that the rules outlier and z_score compare with, and how many they need to say anything. */
 export const WINDOW_VALUES = 100;
 export const WINDOW_VALUES_MIN = 20;
 /**

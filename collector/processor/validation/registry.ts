@@ -14,6 +14,7 @@ import { timeOrder } from './rules/time_order.ts';
 import { timeliness } from './rules/timeliness.ts';
 import { typeChanged } from './rules/type_changed.ts';
 import { wrongType } from './rules/wrong_type.ts';
+import { zScore } from './rules/z_score.ts';
 
 export const RULES: readonly Rule[] = [
   // The time first: which readings no rule may see, or learn from.
@@ -31,5 +32,7 @@ export const RULES: readonly Rule[] = [
   range,
   rate,
   stuck,
+  // Before outlier, which takes the value into the window that both compare with.
+  zScore,
   outlier,
 ];

@@ -2,6 +2,7 @@ import { WINDOW_VALUES, WINDOW_VALUES_MIN } from '../limits.ts';
 import type { Rule } from '../rule.ts';
 import { IMPLAUSIBLE, Mark, TIME_FAULT } from '../run.ts';
 import { Field } from '../states.ts';
+import { remember } from '../window.ts';
 
 /**
  * Far outside the quartiles of the plausible values before it (within range, not bad). Outliers count
@@ -15,12 +16,11 @@ export const outlier: Rule = {
     if (run.isText) return;
     const { states } = run;
     const start = states.windowOf(run.slot) * WINDOW_VALUES;
-    const { fields, windows, sorted } = states;
+    const { fields, sorted } = states;
     const { outlierRanges } = run.channel;
     const { numbers } = run.columns;
     const { findings, marks } = run.sheet;
     let count = fields[run.at + Field.WINDOW_COUNT]!;
-    let next = fields[run.at + Field.WINDOW_NEXT]!;
     for (let i = run.from; i < run.to; i++) {
       if ((findings[i]! & IMPLAUSIBLE) !== 0 || (marks[i]! & (TIME_FAULT | Mark.ASIDE)) !== 0) {
         continue;
@@ -35,53 +35,8 @@ export const outlier: Rule = {
         const far = outlierRanges * (high - low);
         if (high > low && (value < low - far || value > high + far)) run.note(i, 'outlier');
       }
-      if (count < WINDOW_VALUES) {
-        insert(sorted, start, count++, value);
-      } else {
-        replace(sorted, start, windows[start + next]!, value);
-      }
-      windows[start + next] = value;
-      next = next + 1 === WINDOW_VALUES ? 0 : next + 1;
+      remember(states, run.at, start, value);
+      count = fields[run.at + Field.WINDOW_COUNT]!;
     }
-    fields[run.at + Field.WINDOW_COUNT] = count;
-    fields[run.at + Field.WINDOW_NEXT] = next;
   },
 };
-
-function insert(sorted: Float64Array, start: number, count: number, value: number): void {
-  let at = start + count;
-  while (at > start && sorted[at - 1]! > value) {
-    sorted[at] = sorted[at - 1]!;
-    at--;
-  }
-  sorted[at] = value;
-}
-
-/** Takes `old` out of a full window and puts `value` in; only what lies between them moves. */
-function replace(sorted: Float64Array, start: number, old: number, value: number): void {
-  let at = indexOf(sorted, start, old);
-  if (value > old) {
-    const last = start + WINDOW_VALUES - 1;
-    while (at < last && sorted[at + 1]! < value) {
-      sorted[at] = sorted[at + 1]!;
-      at++;
-    }
-  } else {
-    while (at > start && sorted[at - 1]! > value) {
-      sorted[at] = sorted[at - 1]!;
-      at--;
-    }
-  }
-  sorted[at] = value;
-}
-
-function indexOf(sorted: Float64Array, start: number, value: number): number {
-  let low = start;
-  let high = start + WINDOW_VALUES - 1;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle]! < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
