@@ -69,7 +69,7 @@ export interface ApiContext {
   /** Prometheus text. */
   metricsText: () => Promise<string>;
   /** Undefined while the log is not open. */
-  live: () => { log: Pick<Log, 'read' | 'bounds'>; hub: StreamHub } | undefined;
+  live: () => { log: Pick<Log, 'identity' | 'read' | 'bounds'>; hub: StreamHub } | undefined;
   /** What people decide becomes durable here. */
   decisions: Decisions;
   backups: Pick<Backups, 'begin' | 'copied'>;

@@ -101,11 +101,11 @@ function addRows(rows: Gathered['rows'], record: LogRecord, logId: string): void
       rows.releases.push(decodeRelease(value));
       break;
     case OutputKind.ANOMALY:
-      rows.anomalies.push(anomalyRow(decodeAnomaly(value)));
+      rows.anomalies.push(anomalyRow(decodeAnomaly(value), logId));
       break;
     case OutputKind.ALERT: {
       const entry = decodeAlert(value);
-      rows.alerts.push({ ...entry, values: JSON.stringify(entry.values) });
+      rows.alerts.push({ ...entry, values: JSON.stringify(entry.values), logId });
       break;
     }
     case OutputKind.SILENCE:
@@ -119,9 +119,10 @@ function addRows(rows: Gathered['rows'], record: LogRecord, logId: string): void
   }
 }
 
-function anomalyRow(entry: AnomalyEntry): AnomalyRow {
-  const { reason, channels } = entry;
-  return { ...entry, reason: reason.en, reasonKo: reason.ko, channels: JSON.stringify(channels) };
+function anomalyRow(entry: AnomalyEntry, logId: string): AnomalyRow {
+  const { reason } = entry;
+  const channels = JSON.stringify(entry.channels);
+  return { ...entry, reason: reason.en, reasonKo: reason.ko, channels, logId };
 }
 
 function addReadings(block: ReadingBlock, record: LogRecord): number {

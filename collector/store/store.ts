@@ -171,6 +171,8 @@ export interface AnomalyRow {
   maintenance: string;
   version: number;
   updatedMs: number;
+  /** Log.identity: what is open of a replaced log is over. */
+  logId: string;
 }
 
 /** Table `alerts`: the row with the highest version of an id replaces the older ones. */
@@ -202,6 +204,8 @@ export interface AlertRow {
   version: number;
   receivedMs: number;
   updatedMs: number;
+  /** Log.identity; likewise. */
+  logId: string;
 }
 
 /** Table `silences`: the newest row of an id replaces the older ones. */

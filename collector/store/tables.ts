@@ -139,6 +139,7 @@ export const tableColumns: { readonly [T in RowTable]: readonly Column<TableRows
     { name: 'maintenance', type: 'String', get: (row) => row.maintenance },
     { name: 'version', type: 'UInt32', get: (row) => row.version },
     { name: 'updated_ms', type: 'Int64', get: (row) => row.updatedMs },
+    { name: 'log_id', type: 'LowCardinality(String)', get: (row) => row.logId },
   ],
   alerts: [
     { name: 'id', type: 'String', get: (row) => row.id },
@@ -167,6 +168,7 @@ export const tableColumns: { readonly [T in RowTable]: readonly Column<TableRows
     { name: 'version', type: 'UInt32', get: (row) => row.version },
     { name: 'received_ms', type: 'Int64', get: (row) => row.receivedMs },
     { name: 'updated_ms', type: 'Int64', get: (row) => row.updatedMs },
+    { name: 'log_id', type: 'LowCardinality(String)', get: (row) => row.logId },
   ],
   silences: [
     { name: 'id', type: 'String', get: (row) => row.id },

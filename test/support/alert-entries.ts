@@ -149,11 +149,11 @@ export function recordsOf(entries: Entries): { kind: string; value: Uint8Array }
 }
 
 /** As the writer makes them. */
-export function rowsOf(entries: Entries): Gathered['rows'] {
+export function rowsOf(entries: Entries, logId = 'a-log'): Gathered['rows'] {
   const gathered = nothingGathered();
   for (const { kind, value } of recordsOf(entries)) {
     const place = { topic: 'events', partition: 0, offset: 0, key: '', appendedAtMs: 0 } as const;
-    addRecord(gathered, { ...place, kind, value } satisfies LogRecord, 'a-log');
+    addRecord(gathered, { ...place, kind, value } satisfies LogRecord, logId);
   }
   return gathered.rows;
 }
@@ -162,8 +162,9 @@ export async function storeEntries(
   store: Pick<Store, 'insert'>,
   entries: Entries,
   token: string,
+  logId?: string,
 ): Promise<void> {
-  const rows = rowsOf(entries);
+  const rows = rowsOf(entries, logId);
   for (const table of ['anomalies', 'alerts', 'silences', 'anomaly_marks'] as const)
     await store.insert(table, rows[table], token);
 }

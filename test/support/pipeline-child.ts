@@ -100,7 +100,7 @@ for (const status of writers.status()) {
 const fleet = new LiveFleet();
 const signal = new AbortController().signal;
 const alerts = new LiveAlerts();
-await fillFromStore(store, { devices: new LiveDevices(), fleet, alerts }, signal);
+await fillFromStore(store, { devices: new LiveDevices(), fleet, alerts, logId: '' }, signal);
 const problems: DeepProblem[] = [];
 const deep = await checkDeep({
   store,

@@ -39,16 +39,18 @@ const STATES: Source = {
   key: ['site', 'device', 'gateway'],
 };
 
+const OF_LOG = "({log_id:String} = '' OR log_id = {log_id:String})";
+
 /** The inner query reads few columns of the whole history, the outer one all of the few rows that are open. */
 const ALERTS: Source = {
   from: `(SELECT * FROM alerts FINAL WHERE (started_ms, site, id) IN (
-  SELECT started_ms, site, id FROM alerts FINAL WHERE state != 'resolved'))`,
+  SELECT started_ms, site, id FROM alerts FINAL WHERE state != 'resolved' AND ${OF_LOG}))`,
   columns: '*',
   key: ['id'],
 };
 const ANOMALIES: Source = {
   from: `(SELECT * FROM anomalies FINAL WHERE (onset_ms, site, id) IN (
-  SELECT onset_ms, site, id FROM anomalies FINAL WHERE state = 'open'))`,
+  SELECT onset_ms, site, id FROM anomalies FINAL WHERE state = 'open' AND ${OF_LOG}))`,
   columns: '*',
   key: ['id'],
 };
@@ -64,9 +66,17 @@ const MARKS: Source = {
   key: ['anomaly'],
 };
 
+export interface Filled {
+  devices: LiveDevices;
+  fleet: LiveFleet;
+  alerts: LiveAlerts;
+  /** Log.identity: what is open of another log is over. '': whichever. */
+  logId: string;
+}
+
 export async function fillFromStore(
   store: Pick<Store, 'query'>,
-  { devices, fleet, alerts }: { devices: LiveDevices; fleet: LiveFleet; alerts: LiveAlerts },
+  { devices, fleet, alerts, logId }: Filled,
   signal: AbortSignal,
 ): Promise<void> {
   for await (const row of rowsOf(store, GATEWAYS, signal)) {
@@ -85,8 +95,10 @@ export async function fillFromStore(
   // A mark before its anomaly, so that it is there when somebody asks.
   for await (const row of rowsOf(store, MARKS, signal)) alerts.putMark(toMark(row));
   for await (const row of rowsOf(store, SILENCES, signal)) alerts.putSilence(toSilence(row));
-  for await (const row of rowsOf(store, ANOMALIES, signal)) alerts.putAnomaly(toAnomaly(row));
-  for await (const row of rowsOf(store, ALERTS, signal)) alerts.putAlert(toAlert(row));
+  const params = { log_id: logId };
+  for await (const row of rowsOf(store, ANOMALIES, signal, params))
+    alerts.putAnomaly(toAnomaly(row));
+  for await (const row of rowsOf(store, ALERTS, signal, params)) alerts.putAlert(toAlert(row));
   alerts.setFilled();
 }
 
@@ -96,12 +108,13 @@ async function* rowsOf(
   store: Pick<Store, 'query'>,
   { from, columns, key }: Source,
   signal: AbortSignal,
+  more: Record<string, unknown> = {},
 ): AsyncGenerator<Row> {
   const order = key.join(', ');
   const placeholders = key.map((_, i) => `{k${i}:String}`).join(', ');
   let after: Row | undefined;
   while (!signal.aborted) {
-    const params: Record<string, unknown> = { limit: PAGE_ROWS };
+    const params: Record<string, unknown> = { ...more, limit: PAGE_ROWS };
     if (after !== undefined) for (const [i, name] of key.entries()) params[`k${i}`] = after[name];
     const where = after === undefined ? '' : `WHERE (${order}) > (${placeholders})`;
     const rows: Row[] = await store.query<Row>(

@@ -27,7 +27,7 @@ import { openReadings } from './records.ts';
 import { followTopic } from './tail.ts';
 
 export interface LiveLog {
-  log: Pick<Log, 'read' | 'waitFor' | 'bounds' | 'partitionCount'>;
+  log: Pick<Log, 'identity' | 'read' | 'waitFor' | 'bounds' | 'partitionCount'>;
   hub: StreamHub;
 }
 
@@ -100,7 +100,8 @@ export class LiveView {
   /** Rejects when the store does not answer; may be called again. */
   async fill(store: Pick<Store, 'query'>): Promise<void> {
     const { devices, fleet, alerts } = this;
-    await fillFromStore(store, { devices, fleet, alerts }, this.#stop.signal);
+    const logId = this.#live?.log.identity ?? '';
+    await fillFromStore(store, { devices, fleet, alerts, logId }, this.#stop.signal);
     this.#filled = true;
   }
 

@@ -61,7 +61,8 @@ export function alertRoutes(app: FastifyInstance, context: ApiContext): void {
       const { alerts, queries } = context;
       const isLive = asked.active === true && alerts.filled && alerts.complete;
       if (isLive) return openPage(alerts.open(), asked);
-      const { items, next } = await keyedPage(queries, sourceOf(asked), asked, abortedWith(reply));
+      const source = sourceOf(asked, context.live()?.log.identity ?? '');
+      const { items, next } = await keyedPage(queries, source, asked, abortedWith(reply));
       return { items: items.map((row) => alertItem(toAlert(row))), next };
     },
   );
@@ -93,11 +94,15 @@ export function alertRoutes(app: FastifyInstance, context: ApiContext): void {
   );
 }
 
-function sourceOf(asked: Query): Parameters<typeof keyedPage>[1] {
+function sourceOf(asked: Query, logId: string): Parameters<typeof keyedPage>[1] {
   const where: string[] = [];
   const params: Record<string, unknown> = {};
-  if (asked.active !== undefined)
-    where.push(asked.active ? "state != 'resolved'" : "state = 'resolved'");
+  if (asked.active !== undefined) {
+    // As in memory: what is open of a log that was replaced is over.
+    const isOpen = "(state != 'resolved' AND ({log_id:String} = '' OR log_id = {log_id:String}))";
+    where.push(asked.active ? isOpen : `NOT ${isOpen}`);
+    params.log_id = logId;
+  }
   for (const name of FILTERS) {
     if (asked[name] === undefined) continue;
     where.push(`${name} = {${name}:String}`);

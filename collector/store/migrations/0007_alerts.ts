@@ -4,6 +4,7 @@ import type { Migration } from './migration.ts';
  * Anomalies, alerts, silences and marks: a newer row of an id replaces the older ones.
  * - Anomalies and alerts sort by when they began, as lists and their pages do. That time, the site and the
  *   id never change with the versions of an id: rows with the same three replace each other.
+ * - log_id: what is open of a log that was replaced is over, for nobody is left to say so.
  * - What is asked by id alone finds its granules by a bloom filter.
  */
 const SYNCED = 'fsync_after_insert = 1, fsync_part_directory = 1';
@@ -38,6 +39,7 @@ export const alerts: Migration = {
   maintenance String,
   version UInt32,
   updated_ms Int64,
+  log_id LowCardinality(String),
   ${shown('onset')},
   ${BY_ID}
 ) ENGINE = ReplacingMergeTree(version)
@@ -71,6 +73,7 @@ SETTINGS ${SYNCED}`,
   version UInt32,
   received_ms Int64,
   updated_ms Int64,
+  log_id LowCardinality(String),
   ${shown('started')},
   ${BY_ID}
 ) ENGINE = ReplacingMergeTree(version)

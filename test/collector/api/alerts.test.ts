@@ -203,6 +203,19 @@ t.test('acknowledge', async (t) => {
   t.same(acknowledged, []);
 });
 
+t.test('what is open of a log that was replaced is over', async (t) => {
+  const { alerts, live: before } = api.context;
+  api.context.alerts = new LiveAlerts();
+  api.context.live = () => ({ log: { identity: 'a-log' }, hub: {} }) as ReturnType<typeof before>;
+  const old = [alertEntry(50), resolved(alertEntry(51))];
+  await storeEntries(api.store, { alerts: old }, 'old', 'another log');
+  t.same(await ids('active=true'), [11, 10, 8, 7, 5, 4, 2, 1]);
+  t.same(await ids('active=false'), [51, 50, 9, 6, 3, 0]);
+  t.same((await ids('')).slice(0, 3), [51, 50, 11], 'it stays in the history');
+  api.context.alerts = alerts;
+  api.context.live = before;
+});
+
 t.test('one that only the store knows', async (t) => {
   api.context.alerts = new LiveAlerts();
   t.match(await acknowledge(idOf(4)), { status: 202 });

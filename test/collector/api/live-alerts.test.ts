@@ -171,7 +171,9 @@ t.test('a view that follows a log beside a store', async (t) => {
     rmSync(folder, { recursive: true, force: true });
   });
   await store.migrate();
-  await storeEntries(store, STORED, 'stored');
+  await storeEntries(store, STORED, 'stored', log.identity);
+  const old = { alerts: [alertEntry(90)], anomalies: [anomalyEntry(90)] };
+  await storeEntries(store, old, 'old', 'a log that was replaced');
   const { alerts } = view;
   const append = async (entries: Entries, partition = 0): Promise<void> => {
     for (const record of recordsOf(entries))
