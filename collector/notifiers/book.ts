@@ -25,8 +25,8 @@ export interface BookOptions {
   /** Names of those who are to hear of it now. */
   route: (alert: AlertEntry, nowMs: number) => string[];
   wallMs: () => number;
-  /** A gateway's value has changed. */
-  onChange: () => void;
+  /** A gateway's value has changed; `told`: by what a receiver got, which is nowhere else yet. */
+  onChange: (told: boolean) => void;
 }
 
 export interface Known {
@@ -119,7 +119,7 @@ export class AlertBook {
     // What came meanwhile waits from now on.
     receiving.waiting = undefined;
     this.#judge(known);
-    this.#touch(`${known.alert.site}/${known.alert.gateway}`);
+    this.#touch(`${known.alert.site}/${known.alert.gateway}`, true);
   }
 
   /** The values that changed since the call before, by gateway; null: to be deleted. */
@@ -197,8 +197,8 @@ export class AlertBook {
       this.#options.receivers.get(name)?.changed(this, alert.id, alert);
   }
 
-  #touch(gateway: string): void {
+  #touch(gateway: string, told = false): void {
     this.#dirty.add(gateway);
-    this.#options.onChange();
+    this.#options.onChange(told);
   }
 }

@@ -24,7 +24,9 @@ export const CONTROL_PREFIX = 'notify/';
 const CONSUMER = 'notify';
 const TOPIC = 'events';
 const READ_LIMITS = { maxRecords: 2_000, maxBytes: 4 * 1024 * 1024 };
-/** At most so often a gateway's value is written. */
+/** At most so often the book is written when somebody was told of something: a kill before would repeat it. */
+const KEEP_TOLD_EVERY_MS = 100;
+/** At most so often for what is in the log, too. */
 const KEEP_EVERY_MS = 500;
 /** So often a position moves on without alerts, so that the log may trim. */
 const COMMIT_EVERY_MS = 5_000;
@@ -68,6 +70,8 @@ export class NotifyConsumer {
   #position = 0;
   #committed = 0;
   #isDirty = false;
+  /** Dirty by what was told. */
+  #hasTold = false;
   #keptAtMs = Number.NEGATIVE_INFINITY;
   #wake: () => void = () => undefined;
 
@@ -224,6 +228,7 @@ export class NotifyConsumer {
   }
 
   #keepDueMs(): number {
+    if (this.#hasTold) return this.#keptAtMs + KEEP_TOLD_EVERY_MS;
     if (this.#isDirty) return this.#keptAtMs + KEEP_EVERY_MS;
     if (this.#position > this.#committed) return this.#keptAtMs + COMMIT_EVERY_MS;
     return Number.POSITIVE_INFINITY;
@@ -248,6 +253,7 @@ export class NotifyConsumer {
     const position = this.#position;
     const changes = this.#book?.takeChanges() ?? new Map<string, Uint8Array | null>();
     this.#isDirty = false;
+    this.#hasTold = false;
     try {
       if (changes.size > 0) {
         await session.commitPosition(this.#committed);
@@ -272,8 +278,9 @@ export class NotifyConsumer {
       receivers: outboxes,
       route,
       wallMs: () => clock.wallMs(),
-      onChange: () => {
+      onChange: (told) => {
         this.#isDirty = true;
+        this.#hasTold ||= told;
         this.#wake();
       },
     });

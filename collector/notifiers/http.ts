@@ -59,6 +59,7 @@ function refusal(host: string, response: Response, answer: string): NotifyError 
 export function retryAfter(value: string | null, nowMs: number): number | undefined {
   if (value === null) return undefined;
   if (/^\s*\d{1,9}\s*$/.test(value)) return Number(value) * 1_000;
+  if (!/^\s*[A-Z][a-z]{2}/.test(value)) return undefined;
   const atMs = Date.parse(value);
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
 }
