@@ -1,4 +1,5 @@
 import type { Detector, ReadingAtHand } from '../detector.ts';
+import { hasBecomeNormal, LASTING_FIELDS } from '../lasting.ts';
 import { withUnit } from '../words.ts';
 
 /** Readings that taught; 1: it has gone off. */
@@ -23,7 +24,8 @@ const NOISE_Z = 12;
 const SAMPLES = 13;
 const STRIDE = 14;
 const SINCE = 15;
-const LEVELS = 16;
+const LASTING = 16;
+const LEVELS = LASTING + LASTING_FIELDS;
 const SAMPLES_MAX = 68;
 const NOISES = LEVELS + SAMPLES_MAX;
 
@@ -130,6 +132,12 @@ function scoreOf(reading: ReadingAtHand, at: number): number {
   const z = Math.max(Math.abs(level), Math.abs(noise));
   const isOn = z >= (slab[at + ON] === 1 ? OFF : 1) * THRESHOLD;
   slab[at + ON] = isOn ? 1 : 0;
+  if (hasBecomeNormal(slab, at + LASTING, reading.timeMs, isOn)) {
+    slab[at + LEVEL_BASE] = slab[at + LEVEL]!;
+    slab[at + NOISE_BASE] = slab[at + NOISE]!;
+    slab[at + ON] = 0;
+    return 0;
+  }
   const score = z / (z + THRESHOLD);
   return isOn ? Math.max(0.5, score) : BELOW * score;
 }

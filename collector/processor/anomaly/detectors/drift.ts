@@ -1,4 +1,5 @@
 import type { Detector, ReadingAtHand } from '../detector.ts';
+import { hasBecomeNormal, LASTING_FIELDS } from '../lasting.ts';
 import { withUnit } from '../words.ts';
 
 /** Readings; how often the value crossed its mean, and on which side it is. */
@@ -17,11 +18,10 @@ const RECORD = 8;
 const DISTANCE = 9;
 const THRESHOLD = 10;
 const ON = 11;
+const LASTING = 12;
 
 const LEVEL_RATE = 1 / 8;
 const REFERENCE_RATE = 1 / 20_000;
-/** While it has drifted off: a new level that stays is the normal one some day. */
-const REFERENCE_RATE_ON = 1 / 4_000;
 const COUNT_MIN = 300;
 const CROSSINGS_MIN = 40;
 /** Values farther off count as so far. */
@@ -41,7 +41,7 @@ const BELOW = 0.8;
  */
 export const drift: Detector = {
   name: 'drift',
-  fields: 12,
+  fields: LASTING + LASTING_FIELDS,
   lasts: true,
   judgesLate: false,
   applies: ({ isNumber }) => isNumber,
@@ -79,7 +79,7 @@ export const drift: Detector = {
   },
 };
 
-function scoreOf({ slab, lnRare }: ReadingAtHand, at: number, deviation: number): number {
+function scoreOf({ slab, lnRare, timeMs }: ReadingAtHand, at: number, deviation: number): number {
   const crossings = slab[at + CROSSINGS]!;
   slab[at + DISTANCE] = 0;
   if (!(deviation > 0) || slab[at + COUNT]! < COUNT_MIN || crossings < CROSSINGS_MIN) return 0;
@@ -91,6 +91,11 @@ function scoreOf({ slab, lnRare }: ReadingAtHand, at: number, deviation: number)
   slab[at + DISTANCE] = distance;
   slab[at + THRESHOLD] = threshold;
   slab[at + ON] = isOn ? 1 : 0;
+  if (hasBecomeNormal(slab, at + LASTING, timeMs, isOn)) {
+    slab[at + MEAN] = slab[at + LEVEL]!;
+    slab[at + ON] = 0;
+    return 0;
+  }
   const score = distance / (distance + threshold);
   return isOn ? Math.max(0.5, score) : BELOW * score;
 }
@@ -105,7 +110,7 @@ function learn({ slab, value, isClean }: ReadingAtHand, at: number, deviation: n
   slab[at + SIDE] = side;
   const most = count < COUNT_MIN ? Math.abs(off) : CLIP * deviation;
   const change = Math.max(-most, Math.min(most, off));
-  const rate = Math.max(1 / count, isOn ? REFERENCE_RATE_ON : REFERENCE_RATE);
+  const rate = Math.max(1 / count, REFERENCE_RATE);
   slab[at + MEAN] = slab[at + MEAN]! + rate * change;
   if (!isOn) slab[at + VARIANCE] = (1 - rate) * (slab[at + VARIANCE]! + rate * change * change);
   if (isClean) slab[at + BLOCK] = Math.max(slab[at + BLOCK]!, slab[at + DISTANCE]!);
