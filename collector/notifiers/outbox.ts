@@ -14,7 +14,7 @@ import type { Message, Notice, Notifier } from './notifier.ts';
 import { NotifyError } from './notifier.ts';
 
 /** What fires in the same moment is one message. */
-const SETTLE_MS = 150;
+const SETTLE_MS = 100;
 /** Alerts in one message; the others follow at once in the next. */
 const MESSAGE_ALERTS_MAX = 200;
 const SEND_TIMEOUT_MS = 30_000;

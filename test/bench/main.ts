@@ -38,6 +38,10 @@ const benches: Record<string, { load: () => Promise<Bench>; what: string }> = {
   latency: { load: () => import('./latency.ts'), what: 'from reading taken to API answer' },
   pipeline: { load: () => import('./pipeline.ts'), what: 'readings/s from publish to queryable' },
   detect: { load: () => import('./detect.ts'), what: 'what the detectors find, miss and cost' },
+  alert: {
+    load: () => import('./alert.ts'),
+    what: 'from a reading to the webhook that hears of it',
+  },
   kafka: { load: () => import('./kafka.ts'), what: 'processes over Kafka beside the embedded one' },
 };
 
