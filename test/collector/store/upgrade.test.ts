@@ -7,6 +7,13 @@ import { openChdbStore } from '../../../collector/store/chdb.ts';
 import { layout } from '../../../collector/store/migrations/0003_layout.ts';
 import { migrations } from '../../../collector/store/migrations/list.ts';
 import { readingRow } from '../../contracts/store.ts';
+import {
+  alertEntry,
+  anomalyEntry,
+  markEntry,
+  silenceEntry,
+  storeEntries,
+} from '../../support/alert-entries.ts';
 import { engineFolder } from '../../support/engine-folder.ts';
 
 const ROWS = 3_000;
@@ -60,6 +67,37 @@ t.test('rows survive the new layout, wherever a kill fell', async (t) => {
       await store.query("SELECT name FROM system.tables WHERE name LIKE '%anew'", {}, LIMITS),
       [],
     );
+    await store.close();
+  }
+});
+
+t.test('a store of version 6 gets the tables of alerts, wherever a kill fell', async (t) => {
+  for (const more of [0, 2]) {
+    const path = join(engineFolder(t), 'store');
+    await makeOld(path, 6, more);
+    const store = await openChdbStore({ path, retentionDays: 36_500 });
+    await store.migrate();
+    const entries = {
+      alerts: [alertEntry(1)],
+      anomalies: [anomalyEntry(1)],
+      silences: [silenceEntry('s')],
+      marks: [markEntry(1)],
+    };
+    await storeEntries(store, entries, 'after');
+    const tables = await store.query(
+      `SELECT name, engine_full LIKE '%TTL%toIntervalDay(1096)%fsync_after_insert = 1%max_suspicious_broken_parts%' AS kept
+FROM system.tables WHERE database = currentDatabase() AND total_rows = 1 AND name IN ('anomalies', 'alerts', 'silences', 'anomaly_marks')
+ORDER BY name`,
+      {},
+      LIMITS,
+    );
+    const names = ['alerts', 'anomalies', 'anomaly_marks', 'silences'];
+    t.same(
+      tables,
+      names.map((name) => ({ name, kept: 1 })),
+    );
+    const [readings] = await store.query('SELECT count() AS n FROM readings', {}, LIMITS);
+    t.same(readings, { n: ROWS });
     await store.close();
   }
 });
