@@ -24,6 +24,8 @@ export class AlertHistory {
     this.older = /** @type {HTMLButtonElement} */ (byId('alert-history-older'));
     /** @type {any[] | undefined} */
     this.alerts = undefined;
+    /** @type {any[]} told by the stream: the store has them a moment later */
+    this.recent = [];
     /** @type {string | null} */
     this.next = null;
     this.problem = '';
@@ -41,10 +43,8 @@ export class AlertHistory {
     this.show();
     try {
       const answer = await ask('/api/v1/alerts', { state: 'resolved', limit: PAGE, cursor });
-      const before = cursor === undefined ? [] : (this.alerts ?? []);
-      const known = new Set(before.map(({ id }) => id));
-      const fresh = answer.items.filter((/** @type {any} */ { id }) => !known.has(id));
-      this.alerts = [...before, ...fresh];
+      const before = cursor === undefined ? this.recent : (this.alerts ?? []);
+      this.alerts = merge(before, answer.items);
       this.next = this.alerts.length < SHOWN_MAX ? answer.next : null;
       this.problem = '';
     } catch (error) {
@@ -57,8 +57,9 @@ export class AlertHistory {
 
   /** One is over. @param {any} alert */
   take(alert) {
+    this.recent = merge([alert], this.recent).slice(0, PAGE);
     if (this.alerts === undefined) return;
-    this.alerts = [alert, ...this.alerts.filter(({ id }) => id !== alert.id)].slice(0, SHOWN_MAX);
+    this.alerts = merge([alert], this.alerts).slice(0, SHOWN_MAX);
     this.show();
   }
 
@@ -74,6 +75,18 @@ export class AlertHistory {
     this.older.hidden = this.next === null;
     this.older.disabled = this.busy;
   }
+}
+
+/**
+ * Those that began last first, as the API has them; of two with one id the one of `first`.
+ * @param {any[]} first
+ * @param {any[]} others
+ */
+function merge(first, others) {
+  const known = new Set(first.map(({ id }) => id));
+  return [...first, ...others.filter(({ id }) => !known.has(id))].sort(
+    (a, b) => b.started_ms - a.started_ms || (a.id < b.id ? 1 : -1),
+  );
 }
 
 /**

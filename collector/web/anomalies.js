@@ -33,6 +33,8 @@ export class Anomalies {
     this.id = undefined;
     /** @type {Map<string, any>} */
     this.known = new Map();
+    /** @type {any[] | undefined} undefined: to be sorted anew */
+    this.newestFirst = undefined;
     /** @type {Map<string, AnomalyRow>} */
     this.rows = new Map();
     this.list = byId('anomalies-list');
@@ -51,6 +53,7 @@ export class Anomalies {
 
   reset() {
     this.known.clear();
+    this.newestFirst = undefined;
     this.rows.clear();
     this.list.replaceChildren();
     this.loaded = false;
@@ -101,10 +104,9 @@ export class Anomalies {
   async loadPage(id, cursor) {
     const answer = await ask('/api/v1/anomalies', { ...id, limit: PAGE, cursor });
     if (id !== this.id) return null;
-    const isLonger = cursor !== undefined || !this.loaded || this.next === null;
     for (const item of answer.items) this.put(item);
     // Reading the newest page again does not forget how far back it went before.
-    if (isLonger && !(this.loaded && cursor === undefined && this.known.size > answer.items.length))
+    if (cursor !== undefined || !this.loaded)
       this.next = this.known.size < KEPT_MAX ? answer.next : null;
     return answer.next;
   }
@@ -125,13 +127,19 @@ export class Anomalies {
     const { mark, marked_by, marked_note, marked_ms } =
       (older?.marked_ms ?? 0) > (newer.marked_ms ?? 0) ? older : newer;
     this.known.set(anomaly.id, { ...newer, mark, marked_by, marked_note, marked_ms });
+    this.newestFirst = undefined;
+    if (this.known.size <= KEPT_MAX) return;
+    const oldest = this.sorted().at(-1);
+    this.known.delete(oldest?.id);
+    this.newestFirst = undefined;
   }
 
   /** Newest first. */
   sorted() {
-    return [...this.known.values()].sort(
+    this.newestFirst ??= [...this.known.values()].sort(
       (a, b) => b.onset_ms - a.onset_ms || (a.id < b.id ? -1 : 1),
     );
+    return this.newestFirst;
   }
 
   async showOlder() {
@@ -222,11 +230,16 @@ export class Anomalies {
    * What is to be seen of them in a channel's chart, newest first: what is said of it, what it has a part
    * in, and what is said of the device as a whole.
    * @param {string} channel
+   * @param {{ fromS: number, toS: number }} window
    * @returns {Band[]}
    */
-  bandsOf(channel) {
+  bandsOf(channel, { fromS, toS }) {
     const view = this.viewOf();
     return this.sorted()
+      .filter(({ onset_ms, end_ms, state }) => {
+        const isAfter = state === 'open' || end_ms >= fromS * 1000;
+        return isAfter && onset_ms <= toS * 1000;
+      })
       .filter(
         (anomaly) =>
           anomaly.channel === channel ||

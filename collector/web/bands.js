@@ -39,20 +39,16 @@ export class Bands {
     this.shown = '';
   }
 
-  /**
-   * @param {Band[]} bands newest first
-   * @param {{ min: number, max: number } | undefined} window seconds
-   */
-  set(bands, window) {
-    const seen = bands.filter((b) => !window || (b.fromS <= window.max && b.toS >= window.min));
-    const shown = JSON.stringify(seen);
-    this.bands = seen;
+  /** @param {Band[]} bands those in the time that the chart shows, newest first */
+  set(bands) {
+    const shown = JSON.stringify(bands);
+    this.bands = bands;
     if (shown === this.shown) return;
     this.shown = shown;
-    this.node.hidden = seen.length === 0;
-    const words = seen.slice(0, SAID_MAX).map((band) => element('li', {}, this.button(band)));
-    if (seen.length > SAID_MAX)
-      words.push(element('li', {}, this.options.more(seen.length - SAID_MAX)));
+    this.node.hidden = bands.length === 0;
+    const words = bands.slice(0, SAID_MAX).map((band) => element('li', {}, this.button(band)));
+    if (bands.length > SAID_MAX)
+      words.push(element('li', {}, this.options.more(bands.length - SAID_MAX)));
     const focused = this.said.contains(document.activeElement)
       ? /** @type {HTMLElement} */ (document.activeElement).dataset.band
       : undefined;

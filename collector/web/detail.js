@@ -295,10 +295,11 @@ export class Detail {
   draw() {
     const { say, language } = this.viewOf();
     const toS = this.endMs() / 1000;
+    const fromS = toS - RANGES[this.range];
     const none = this.loading ? say('loading') : say('no_history');
     for (const [channel, chart] of this.charts) {
-      chart.bands.set(this.anomalies.bandsOf(channel), chart.window);
-      const bad = chart.draw(toS - RANGES[this.range], toS, none);
+      chart.bands.set(this.anomalies.bandsOf(channel, { fromS, toS }));
+      const bad = chart.draw(fromS, toS, none);
       if (bad > 0 && chart.readout.textContent === '')
         chart.readout.textContent = `▲ ${say('bad_points', { count: formatCount(bad, language) })}`;
     }
