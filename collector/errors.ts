@@ -116,8 +116,8 @@ export const collectorErrors = {
     hint: 'Look at releasable and released_ms of the entry in /api/v1/quarantine.',
   },
   API_ACKNOWLEDGE_REFUSED: {
-    cause: 'The alert cannot be acknowledged: it is over.',
-    hint: 'Nothing is to be done; /api/v1/alerts says when and why it ended.',
+    cause: 'The alert cannot be acknowledged: it does not fire yet, or is over.',
+    hint: 'Look at its state in /api/v1/alerts.',
   },
   API_SILENCE_REFUSED: {
     cause: 'The silence cannot be set, for there are too many, or cannot be ended, for it has ended.',

@@ -82,8 +82,8 @@ export function alertRoutes(app: FastifyInstance, context: ApiContext): void {
     },
     async ({ params: { id }, body: { by, note } }, reply) => {
       const { site, gateway, state } = await findAlert(context, id, abortedWith(reply));
-      if (state === 'resolved')
-        throw new CollectorError('API_ACKNOWLEDGE_REFUSED', 'the alert is resolved');
+      if (state === 'resolved' || state === 'pending')
+        throw new CollectorError('API_ACKNOWLEDGE_REFUSED', `the alert is ${state}`);
       const place = await context.decisions.acknowledge({ site, gateway }, { alert: id, by, note });
       return reply.code(202).send({
         accepted: true,

@@ -176,22 +176,22 @@ t.test('acknowledge', async (t) => {
     status: 202,
     body: { accepted: true, log_partition: 2, log_offset: 17 },
   });
-  t.match(await acknowledge(idOf(7)), { status: 202 });
+  t.match(await acknowledge(idOf(8)), { status: 202 });
   t.same(acknowledged.splice(0), [
     [
       { site: 'north', gateway: 'gw1' },
       { alert: idOf(4), by: '홍길동', note: 'on my way' },
     ],
     [
-      { site: 'demo', gateway: 'gw1' },
-      { alert: idOf(7), by: 'operator', note: '' },
+      { site: 'north', gateway: 'gw1' },
+      { alert: idOf(8), by: 'operator', note: '' },
     ],
   ]);
-  for (const n of [3, 99])
+  for (const n of [3, 7, 99])
     t.match(
       await acknowledge(idOf(n)),
       { status: 409, body: { error: { code: 'API_ACKNOWLEDGE_REFUSED' } } },
-      'over',
+      'over, or not firing yet',
     );
   t.match(await acknowledge(idOf(1_234)), {
     status: 404,

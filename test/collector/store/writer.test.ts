@@ -218,6 +218,8 @@ t.test('each row once, whatever befalls the inserts', async (t) => {
         for (const [i, size] of sizes.entries()) {
           await append(log, 'readings', OutputKind.READINGS, readings(seq, size));
           await append(log, 'events', OutputKind.EVENT, encodeEvents([event, event]));
+          for (const { kind, value } of recordsOf({ alerts: [alertEntry(0, { version: i + 1 })] }))
+            await append(log, 'events', kind, value);
           seq += size;
           if (i === restartAfter) {
             await writers.stop();
@@ -230,6 +232,8 @@ t.test('each row once, whatever befalls the inserts', async (t) => {
         const places = store.rows.events.map((row) => `${row.logOffset}/${row.logIndex}`);
         assert.equal(places.length, 2 * sizes.length);
         assert.equal(new Set(places).size, places.length);
+        const versions = new Set(store.rows.alerts.map(({ version }) => version));
+        assert.equal(versions.size, sizes.length, 'a row may come twice');
         await log.close();
       },
     ),
