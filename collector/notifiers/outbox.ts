@@ -25,7 +25,7 @@ const RETRY_AFTER_MAX_MS = 3_600_000;
 /** How often what waits is looked at for its age. */
 const AGE_LOOK_MS = 10_000;
 /** A clean end leaves the message under way so long. */
-const STOP_WAIT_MS = 5_000;
+const STOP_WAIT_MS = 2_000;
 
 export interface OutboxOptions {
   name: string;

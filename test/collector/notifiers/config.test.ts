@@ -1,6 +1,6 @@
 /** Section notify of collector.yaml: what it means, every mistake with its line, and secrets that stay secret. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
@@ -222,4 +222,25 @@ notify:
   const wrong = new Heard();
   const broken = folder.write('broken.yaml', 'notify: {receivers: 3}');
   t.equal(await notifyTest({ config: broken }, {}, wrong.output), 2);
+});
+
+t.test('the sample of the manual', async (t) => {
+  const manual = readFileSync(join(import.meta.dirname, '../../../docs/OPERATIONS.md'), 'utf8');
+  const section = manual.slice(manual.indexOf('### Alerts and messages'));
+  const sample = /```yaml\n([\s\S]*?)```/.exec(section)?.[1] ?? '';
+  const folder = new Folder(t);
+  mkdirSync(join(folder.path, 'secrets'));
+  for (const [name, text] of [
+    ['smtp', 'pass-word-123'],
+    ['slack-url', SLACK],
+    ['webhook', SECRET],
+    ['heartbeat-url', 'https://hc.example/ping'],
+  ] as const)
+    folder.write(`secrets/${name}`, text);
+  const { notify } = folder.load(sample);
+  t.same(
+    notify.receivers.map(({ name }) => name),
+    ['maintenance', 'chat', 'tickets', 'alertmanager'],
+  );
+  t.equal(notify.routes.length, 4);
 });
