@@ -95,7 +95,11 @@ function merge(first, others) {
  */
 function row(alert, view) {
   const { say } = view;
-  const badge = severityMark(alert.severity, say(`severity_${alert.severity.toLowerCase()}`), true);
+  const badge = severityMark(
+    alert.severity,
+    say(`severity_${alert.severity.toLowerCase()}`),
+    'quiet',
+  );
   const subject =
     alert.device === ''
       ? element('span', { class: 'subject' }, name(alert.gateway))

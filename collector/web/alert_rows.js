@@ -4,7 +4,7 @@ import { send } from './api.js';
 import { deviceLink } from './devices.js';
 import { element, name, setText } from './dom.js';
 import { askPerson, NOTE_MAX, nameField } from './forms.js';
-import { clockText, Since } from './moments.js';
+import { clockText, Since, withSiteTimes } from './moments.js';
 import { severityMark, shapeOf } from './severity.js';
 import { askSilence } from './silences.js';
 
@@ -26,8 +26,9 @@ export function titleOf(alert, { language }) {
  * @param {any} alert
  * @param {View} view
  */
-export function summaryOf(alert, { language }) {
-  return (language === 'ko' && alert.summary_ko) || alert.summary;
+export function summaryOf(alert, view) {
+  const text = (view.language === 'ko' && alert.summary_ko) || alert.summary;
+  return withSiteTimes(text, alert.site, view);
 }
 
 /** What it is about: a device, or the gateway itself. @param {any} alert */
@@ -38,6 +39,12 @@ export function subjectOf(alert) {
 /** @param {any} alert */
 export function isQuiet(alert) {
   return alert.state === 'pending' || alert.silence !== '' || alert.inhibited_by !== '';
+}
+
+/** @param {any} alert @returns {import('./severity.js').Look} */
+export function lookOf(alert) {
+  if (isQuiet(alert)) return 'quiet';
+  return alert.state === 'acknowledged' ? 'seen' : 'loud';
 }
 
 /** From when it counts, for people: since it holds. @param {any} alert */
@@ -130,10 +137,11 @@ class AlertRow {
     const shown = JSON.stringify([alert.version, alert.state, silence, isSent, language]);
     if (shown === this.shown) return;
     this.shown = shown;
-    const quiet = isQuiet(alert);
     const severity = alert.severity.toLowerCase();
-    this.node.className = `alert ${quiet ? 'quiet' : `${alert.state} is-${severity}`}`;
-    this.badge.replaceChildren(severityMark(alert.severity, say(`severity_${severity}`), quiet));
+    this.node.className = `alert ${isQuiet(alert) ? 'quiet' : `${alert.state} is-${severity}`}`;
+    this.badge.replaceChildren(
+      severityMark(alert.severity, say(`severity_${severity}`), lookOf(alert)),
+    );
     this.head.replaceChildren(...this.headOf(alert, view));
     setText(this.summary, summaryOf(alert, view));
     const place = [alert.site, alert.area, alert.line, alert.gateway];

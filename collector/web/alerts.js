@@ -4,12 +4,12 @@
  */
 
 import { AlertHistory } from './alert_history.js';
-import { AlertRows, isQuiet, sinceMs, subjectOf, titleOf } from './alert_rows.js';
+import { AlertRows, isQuiet, lookOf, sinceMs, subjectOf, titleOf } from './alert_rows.js';
 import { ask } from './api.js';
 import { byId, element, name, setText } from './dom.js';
 import { formatCount } from './format.js';
 import { failureText } from './forms.js';
-import { compareSeverity, countBySeverity, severityMark, shapeOf } from './severity.js';
+import { bySeverity, compareSeverity, severityMark, shapeOf } from './severity.js';
 import { SilenceList } from './silences.js';
 
 /** @typedef {import('./devices.js').View} View */
@@ -27,6 +27,15 @@ const RESOLVED_MAX = 1_000;
 const LOOK_AGAIN_MS = [700, 3_000, 10_000];
 /** Alarms told by name at once; beyond that they are counted. */
 const TOLD_MAX = 3;
+
+/**
+ * One that nobody cares for is enough to be loud.
+ * @param {any[]} alerts
+ * @returns {import('./severity.js').Look}
+ */
+function lookOfAll(alerts) {
+  return alerts.every((alert) => lookOf(alert) === 'seen') ? 'seen' : 'loud';
+}
 
 export class Alerts {
   /** @param {() => View} viewOf */
@@ -151,14 +160,16 @@ export class Alerts {
 
   /**
    * How many fire of a device, and the severest.
-   * @returns {(site: string, device: string) => { count: number, severity: string } | undefined}
+   * @returns {import('./devices.js').AlertsOf}
    */
   byDevice() {
     const firing = this.sorted().filter((alert) => !isQuiet(alert) && alert.device !== '');
     const groups = Map.groupBy(firing, ({ site, device }) => `${site}\0${device}`);
     return (site, device) => {
       const of = groups.get(`${site}\0${device}`);
-      return of && { count: of.length, severity: of[0]?.severity };
+      if (of === undefined) return undefined;
+      const [[severity, severest] = ['INFO', of]] = bySeverity(of);
+      return { count: of.length, severity, look: lookOfAll(severest) };
     };
   }
 
@@ -195,19 +206,23 @@ export class Alerts {
   showCount(/** @type {any[]} */ firing, /** @type {View} */ { say, language }) {
     const place = byId('alert-count');
     const alarms = firing.filter(({ severity }) => severity !== 'INFO');
-    const counts = this.loaded ? countBySeverity(alarms) : [];
+    const counts = (this.loaded ? bySeverity(alarms) : []).map(([severity, of]) => ({
+      severity,
+      count: of.length,
+      look: lookOfAll(of),
+    }));
     const key = JSON.stringify([counts, language, this.loaded]);
     if (place.dataset.shown !== key) {
       place.dataset.shown = key;
-      const marks = counts.map(([severity, count]) => {
+      const marks = counts.map(({ severity, count, look }) => {
         const text = `${formatCount(count, language)} ${say(`severity_${severity.toLowerCase()}`)}`;
-        return severityMark(severity, text);
+        return severityMark(severity, text, look);
       });
       if (counts.length > 0) place.replaceChildren(...marks);
       else place.replaceChildren(this.loaded ? say('count_none') : '');
     }
     const [severest] = counts;
-    const sign = severest === undefined ? '' : `${shapeOf(severest[0])} ${alarms.length} – `;
+    const sign = severest === undefined ? '' : `${shapeOf(severest.severity)} ${alarms.length} – `;
     const title = `${sign}FMS – ${say('product')}`;
     if (document.title !== title) document.title = title;
   }

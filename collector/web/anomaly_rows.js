@@ -4,7 +4,7 @@ import { send } from './api.js';
 import { element, name, setText } from './dom.js';
 import { formatValue } from './format.js';
 import { askPerson, failureText, NOTE_MAX, nameField, rememberedName } from './forms.js';
-import { clockText, spanText } from './moments.js';
+import { clockText, spanText, withSiteTimes } from './moments.js';
 
 /** @typedef {import('./devices.js').View} View */
 /** @typedef {(channel: string) => { unit: string, decimals: number | null }} MetaOf */
@@ -20,8 +20,9 @@ export const ANOMALY_SHAPE = '▨';
  * @param {any} anomaly
  * @param {View} view
  */
-export function reasonOf({ reason }, { language }) {
-  return (language === 'ko' && reason?.ko) || reason?.en || '';
+export function reasonOf({ reason, site }, view) {
+  const text = (view.language === 'ko' && reason?.ko) || reason?.en || '';
+  return withSiteTimes(text, site, view);
 }
 
 /**

@@ -6,7 +6,7 @@ import { severityMark } from './severity.js';
 
 /** @typedef {import('./format.js').Say} Say */
 /** @typedef {{ say: Say, language: string, nowMs: number, zoneOf: (site: string) => string }} View */
-/** @typedef {(site: string, device: string) => { count: number, severity: string } | undefined} AlertsOf how many fire, and the severest */
+/** @typedef {(site: string, device: string) => { count: number, severity: string, look: import('./severity.js').Look } | undefined} AlertsOf how many fire, and the severest */
 
 const STALE_MIN_MS = 30_000;
 const AHEAD_MS = 60_000;
@@ -140,11 +140,11 @@ class DeviceRow {
   }
 
   /**
-   * @param {{ count: number, severity: string } | undefined} alerts
+   * @param {ReturnType<AlertsOf>} alerts
    * @param {View} view
    */
   showAlerts(alerts, { say, language }) {
-    const shown = alerts === undefined ? '' : `${alerts.count} ${alerts.severity} ${language}`;
+    const shown = alerts === undefined ? '' : [...Object.values(alerts), language].join();
     if (shown === this.alertsShown) return;
     this.alertsShown = shown;
     if (alerts === undefined) {
@@ -153,7 +153,7 @@ class DeviceRow {
     }
     const word = say(`severity_${alerts.severity.toLowerCase()}`);
     const count = alerts.count > 1 ? ` (${formatCount(alerts.count, language)})` : '';
-    this.alerts.replaceChildren(severityMark(alerts.severity, word + count));
+    this.alerts.replaceChildren(severityMark(alerts.severity, word + count, alerts.look));
   }
 
   /** @param {boolean} chosen */

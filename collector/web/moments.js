@@ -20,6 +20,21 @@ export function clockText(ms, site, { language, nowMs, zoneOf }) {
   return timeFormat(language, zone, isToday ? 'time' : 'full').format(ms);
 }
 
+const UTC_TIME = /\b(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC\b/g;
+
+/**
+ * What the collector says in UTC, with the times of the site: as everything else on the page.
+ * @param {string} text
+ * @param {string} site
+ * @param {View} view
+ */
+export function withSiteTimes(text, site, view) {
+  return text.replace(UTC_TIME, (all, date, time) => {
+    const ms = Date.parse(`${date}T${time}Z`);
+    return Number.isNaN(ms) ? all : clockText(ms, site, view);
+  });
+}
+
 /** Since when, kept up to date without being read aloud again. */
 export class Since {
   constructor() {

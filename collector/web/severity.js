@@ -23,26 +23,28 @@ export function shapeOf(severity) {
   return SHAPES[severity] ?? SHAPES.INFO ?? '';
 }
 
+/** @typedef {'loud' | 'seen' | 'quiet'} Look seen: somebody cares for it; quiet: over, or makes no messages */
+
 /**
- * The word with its shape. `isQuiet`: without a colour, for what is over or makes no messages.
+ * The word with its shape; a filled colour only for what nobody cares for yet.
  * @param {string} severity
  * @param {string} text
- * @param {boolean} [isQuiet]
+ * @param {Look} [look]
  */
-export function severityMark(severity, text, isQuiet = false) {
-  const look = isQuiet ? 'quiet' : severity.toLowerCase();
+export function severityMark(severity, text, look = 'loud') {
+  const colour = look === 'quiet' ? '' : ` ${severity.toLowerCase()}`;
   const shape = element('span', { class: 'shape', 'aria-hidden': 'true' }, shapeOf(severity));
-  return element('span', { class: `severity ${look}` }, shape, ' ', text);
+  return element('span', { class: `severity ${look}${colour}` }, shape, ' ', text);
 }
 
 /**
  * How many of each, severest first.
- * @param {{ severity: string }[]} alerts
- * @returns {[severity: string, count: number][]}
+ * @template {{ severity: string }} Alert
+ * @param {Alert[]} alerts
+ * @returns {[severity: string, of: Alert[]][]}
  */
-export function countBySeverity(alerts) {
-  const counts = Map.groupBy(alerts, ({ severity }) => severity);
-  return [...counts]
-    .map(([severity, of]) => /** @type {[string, number]} */ ([severity, of.length]))
-    .sort(([a], [b]) => compareSeverity(a, b));
+export function bySeverity(alerts) {
+  return [...Map.groupBy(alerts, ({ severity }) => severity)].sort(([a], [b]) =>
+    compareSeverity(a, b),
+  );
 }

@@ -160,6 +160,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
     ]);
     await page.locator('dialog').waitFor({ state: 'detached' });
     t.equal(await page.locator('[data-action="acknowledge"]').count(), 0);
+    t.equal(await page.locator('#alert-count .severity.seen').textContent(), '▲ 1 WARNING');
     const focused = 'document.activeElement.closest("[data-alert]") !== null';
     await until(async () => (await page.evaluate(focused)) === true);
     t.pass('the focus is still at the alert');
@@ -339,7 +340,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
     await tab.page.locator('dialog [type="submit"]').click();
     await tab.page.getByText('No answer from the collector').waitFor();
     stub.isBroken = false;
-    await tab.page.locator('#connection').waitFor({ state: 'hidden' });
+    await tab.page.getByText('Connected again.').waitFor();
     t.same(tab.errors, []);
     stub.alerts.clear();
     stub.changes.length = 0;
@@ -362,6 +363,7 @@ t.test('anomalies of a device', { skip: noBrowser }, async (t) => {
     t.match(await rows.nth(0).textContent(), /The device as a whole open/);
     const text = await rows.nth(1).textContent();
     t.match(text, 'sensor1 is 92.42 °C; at this hour it is usually 21 to 27.5 °C.');
+    t.match(text, 'Since 2026-03-02 07:30:00.', 'in the time of the site');
     t.match(text, /\d\d:\d\d:\d\d – \d\d:\d\d:\d\d \(1 min\) · peak \d\d:\d\d:\d\d, score 0\.87/);
     t.match(text, 'found by: Unusual for this channel and hour');
     t.match(text, 'was 92.42 °C · expected 21.00 °C to 27.50 °C · also motor1');

@@ -74,7 +74,7 @@ export function stubAnomaly(id: string, more: Json = {}) {
     expected_low: 21 as number | null,
     expected_high: 27.5 as number | null,
     reason: {
-      en: 'sensor1 is 92.42 °C; at this hour it is usually 21 to 27.5 °C.',
+      en: 'sensor1 is 92.42 °C; at this hour it is usually 21 to 27.5 °C. Since 2026-03-01 22:30:00 UTC.',
       ko: 'sensor1이 92.42 °C입니다. 이 시간대에는 보통 21~27.5 °C입니다.',
     },
     channels: [{ channel: 'motor1', detector: 'novelty', score: 0.6 }],
