@@ -312,7 +312,8 @@ function channelOf(node: ASTNode & { op: 'id' }, { quoted, types, facts }: Known
       node.start,
     );
   if (types !== undefined && !Object.hasOwn(types, channel)) {
-    const names = [...Object.keys(types), ...Object.keys(facts ?? {})];
+    const channels = Object.keys(types).map((name) => channelKey(name, facts ?? {}));
+    const names = [...channels, ...Object.keys(facts ?? {})];
     throw new Refused(`no channel "${channel}"; known: ${names.join(', ')}`, node.start);
   }
   return channel;

@@ -1,10 +1,21 @@
-/** Random raw logs: duplicates, overlaps, reorderings, damage, conflicts, gaps, rules, releases, recoveries. */
+/**
+ * Random raw logs: duplicates, overlaps, reorderings, damage, conflicts, gaps, rules, releases, recoveries;
+ * alerts, and what people decide of them.
+ */
 
 import fc from 'fast-check';
 import type { LogRecord } from '../../collector/log/log.ts';
-import type { Configuration } from '../../collector/profile.ts';
-import type { RecoveryValue, ReleaseValue } from '../../collector/types.ts';
-import { RawKind } from '../../collector/types.ts';
+import { decodeAlert, decodeAnomaly } from '../../collector/processor/outputs.ts';
+import { Processor } from '../../collector/processor/processor.ts';
+import type { AlertRule, Configuration } from '../../collector/profile.ts';
+import type {
+  AcknowledgeValue,
+  MarkValue,
+  RecoveryValue,
+  ReleaseValue,
+  SilenceValue,
+} from '../../collector/types.ts';
+import { ANOMALY_MARKS, OutputKind, RawKind } from '../../collector/types.ts';
 import { encodeBatch } from '../../proto/batch.ts';
 import { ChunkBuilder } from '../../proto/chunk.ts';
 import type { ChunkFrame, Gap, GapReason } from '../../proto/model.ts';
@@ -40,6 +51,34 @@ const gapSpec = fc.record({
   reason: fc.constantFrom('evicted_bytes', 'corrupt', 'of_a_later_version'),
 });
 
+function rule(name: string, when: Partial<Record<string, string>>, more = {}): AlertRule {
+  const levels = Object.entries(when) as [AlertRule['levels'][number]['severity'], string][];
+  return {
+    name,
+    title: name,
+    levels: levels.map(([severity, text]) => ({ severity, when: text })),
+    forMs: 0,
+    resolveAfterMs: 0,
+    ...more,
+  };
+}
+
+/** Of every clock and every fact; readings of the logs are milliseconds apart. */
+const ALERTS: readonly AlertRule[] = [
+  rule(
+    'high',
+    { WARNING: 'c0 > 10', CRITICAL: 'c0 > 20' },
+    { until: 'c0 < 6', forMs: 2, resolveAfterMs: 3 },
+  ),
+  rule('apart', { ERROR: 'abs(c0 - c1) > 2 && quality < 99' }),
+  rule('base', { INFO: 'baseline(c1) > 0 && c1 > baseline(c1)' }),
+  rule('errors', { WARNING: 'error_percent > 5', ERROR: 'error_percent > 20' }, { forMs: 3 }),
+  rule('late', { WARNING: 'latency_seconds > 0.5' }, { forMs: 1_000, resolveAfterMs: 1_000 }),
+  rule('no_data', { WARNING: 'silent_seconds > 3', ERROR: 'silent_seconds > 8' }, { forMs: 1_000 }),
+  rule('odd', { INFO: 'silent_seconds * 2 > 5 && c0 > 4' }),
+  rule('score', { INFO: 'anomaly_score > 0.3 || anomaly' }, { forMs: 1 }),
+];
+
 /** Rules that send readings to quarantine, that clip, fill and flag, that remember; and none. */
 const CONFIGURATIONS: readonly Configuration[] = [
   { version: 'none', retentionMs: 0, aheadMaxMs: 1e12, profiles: {}, assignments: [] },
@@ -53,7 +92,12 @@ const CONFIGURATIONS: readonly Configuration[] = [
           c0: { min: 4, max: 30, onRange: 'quarantine', ratePerSecondMax: 1_000, onRate: 'flag' },
           c1: { min: 4, max: 30, onRange: 'clip', sentinels: [7], onNull: 'fill' },
         },
-        { lateAfterMs: 3_000, silentAfterMs: 8_000, onTimeBackwards: 'quarantine' },
+        {
+          lateAfterMs: 3_000,
+          silentAfterMs: 8_000,
+          onTimeBackwards: 'quarantine',
+          alerts: ALERTS,
+        },
       ),
     },
     assignments: [{ site: 'demo', device: 'D*', area: 'hall', line: '1', profile: 'p' }],
@@ -65,7 +109,13 @@ const CONFIGURATIONS: readonly Configuration[] = [
     profiles: {
       q: profile(
         { c0: { stuckAfterMs: 2, outlierRanges: 1, onOutlier: 'quarantine' } },
-        { name: 'q', timelyWithinMs: 500, lateAfterMs: 2_000, silentAfterMs: 4_000 },
+        {
+          name: 'q',
+          timelyWithinMs: 500,
+          lateAfterMs: 2_000,
+          silentAfterMs: 4_000,
+          alerts: [rule('high', { INFO: 'c0 > 4' }), rule('anomaly', {})],
+        },
       ),
     },
     assignments: [],
@@ -128,6 +178,28 @@ export const stepSpec = fc.oneof(
     }),
   },
   {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('decide' as const),
+      what: fc.constantFrom('acknowledge' as const, 'mark' as const),
+      /** Of those that there were so far; beyond them: one that never was. */
+      which: fc.nat({ max: 12 }),
+      mark: fc.nat({ max: ANOMALY_MARKS.length - 1 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('silence' as const),
+      id: fc.constantFrom('s1', 's2', 's3'),
+      device: fc.constantFrom('*', 'D*', 'clone', ''),
+      rule: fc.constantFrom('*', 'no_data', 'high', 'gateway_*'),
+      inMs: fc.constantFrom(-5_000, 0, 2_000),
+      ms: fc.constantFrom(0, 3_000, 60_000),
+      isMaintenance: fc.boolean(),
+    }),
+  },
+  {
     weight: 1,
     arbitrary: fc.record({
       kind: fc.constant('recovery' as const),
@@ -173,10 +245,58 @@ function gapOf(spec: typeof gapSpec extends fc.Arbitrary<infer T> ? T : never): 
   };
 }
 
+/** What people can decide of, as a processor puts it out. */
+class Decided {
+  readonly #processor = new Processor(new Map());
+  readonly #seen = { [OutputKind.ALERT]: new Map(), [OutputKind.ANOMALY]: new Map() } as Record<
+    string,
+    Map<string, { id: string; gateway: string }>
+  >;
+  #next = 0;
+
+  /** One of the alerts, or anomalies, that the records lead to. */
+  find(
+    records: readonly LogRecord[],
+    kind: string,
+    which: number,
+  ): { id: string; gateway: string } {
+    for (; this.#next < records.length; this.#next++) {
+      for (const { record } of this.#processor.process(records[this.#next]!)) {
+        const decode = record.kind === OutputKind.ALERT ? decodeAlert : decodeAnomaly;
+        const seen = this.#seen[record.kind];
+        if (seen === undefined) continue;
+        const { id, gateway } = decode(record.value);
+        seen.set(id, { id, gateway });
+      }
+    }
+    return [...this.#seen[kind]!.values()].at(-1 - which) ?? { id: 'none', gateway: 'gw1' };
+  }
+}
+
 export function logOf(steps: readonly StepSpec[]): LogRecord[] {
   const raw = new RawRecords();
+  const decided = new Decided();
   for (const step of steps) {
-    if (step.kind === 'tick') {
+    if (step.kind === 'silence') {
+      const { id, device, rule, isMaintenance } = step;
+      const fromMs = raw.timeMs + step.inMs;
+      const value: SilenceValue = {
+        ...{ id, device, rule, site: '*', area: '*', line: '*', by: 'tester', reason: '' },
+        kind: isMaintenance ? 'maintenance' : 'silence',
+        fromMs,
+        untilMs: fromMs + step.ms,
+      };
+      raw.add(RawKind.SILENCE, Buffer.from(JSON.stringify(value)), '');
+    } else if (step.kind === 'decide' && step.what === 'acknowledge') {
+      const { id, gateway } = decided.find(raw.records, OutputKind.ALERT, step.which);
+      const value: AcknowledgeValue = { alert: id, by: 'tester', note: 'seen' };
+      raw.add(RawKind.ACKNOWLEDGE, Buffer.from(JSON.stringify(value)), `demo/${gateway}`);
+    } else if (step.kind === 'decide') {
+      const { id, gateway } = decided.find(raw.records, OutputKind.ANOMALY, step.which);
+      const mark = ANOMALY_MARKS[step.mark]!;
+      const value: MarkValue = { anomaly: id, device: 'D01', mark, by: 'tester', note: '' };
+      raw.add(RawKind.MARK, Buffer.from(JSON.stringify(value)), `demo/${gateway}`);
+    } else if (step.kind === 'tick') {
       raw.tick(step.ms);
     } else if (step.kind === 'junk') {
       raw.add(RawKind.BATCH, step.bytes);

@@ -169,6 +169,7 @@ export class RollingCounts {
 
   /** Calls back with the place of each minute in the window that has readings, the oldest first. */
   #each(call: (at: number) => void): void {
+    if (this.#newest === Number.NEGATIVE_INFINITY) return;
     for (let minute = this.#newest - WINDOW_MINUTES + 1; minute <= this.#newest; minute++) {
       const at = modulo(minute) * FIELDS;
       if (this.#counts[at + MINUTE] === minute) call(at);
