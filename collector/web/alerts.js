@@ -20,7 +20,7 @@ const ASKED_MAX = 1_000;
 const SHOWN_FIRST = 10;
 const SHOWN_STEP = 50;
 /** The store may be this far behind the stream: what the stream has told since is not taken back by a reading. */
-const STORE_LAG_MS = 15_000;
+const STORE_LAG_MS = 3_000;
 /** Alerts that are over, so that a late answer does not bring them back. */
 const RESOLVED_MAX = 1_000;
 /** What was changed shows in the stream or, at the latest, when it is read again. */

@@ -1,8 +1,7 @@
-/** Alerts and anomalies on the page in a real Chromium: against a stub of their API, and on a real collector. */
+/** Alerts and silences on the page in a real Chromium, against a stub of their API. */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
 import t from 'tap';
 import { findingKinds } from '../../collector/findings.ts';
 import { DETECTORS } from '../../collector/processor/anomaly/registry.ts';
@@ -10,27 +9,22 @@ import { DETECTORS } from '../../collector/processor/anomaly/registry.ts';
 import { wallTimeMs, wallTimeText } from '../../collector/web/format.js';
 // @ts-expect-error As above.
 import { wordKeys } from '../../collector/web/i18n.js';
-import { AlertsStub, stubAlert, stubAnomaly, stubDevice } from '../support/alerts-stub.ts';
-import type { TabOptions } from '../support/browser.ts';
-import { launchChromium, noBrowser, Tab } from '../support/browser.ts';
-import { fmsRow } from '../support/publisher.ts';
-import { TestCollector, until } from '../support/running-collector.ts';
-
-type Test = Pick<typeof t, 'ok' | 'teardown'>;
+import {
+  browserOf,
+  connected,
+  DEVICE_PAGE,
+  openPage,
+  runningStub,
+} from '../support/alert-pages.ts';
+import { stubAlert } from '../support/alerts-stub.ts';
+import { noBrowser } from '../support/browser.ts';
+import { until } from '../support/running-collector.ts';
 
 const WEB = join(import.meta.dirname, '../../collector/web');
 const HOSTILE = '<img src=x onerror=alert(1)>';
 const HOUR_MS = 3_600_000;
-const DEVICE_PAGE = '/#/device/demo/D01';
 
-const browser = noBrowser === false ? launchChromium() : Promise.reject(new Error(noBrowser));
-browser.catch(() => undefined);
-t.teardown(async () => {
-  await browser.then(
-    (running) => running.close(),
-    () => undefined,
-  );
-});
+const browser = browserOf(t);
 
 t.test('every word that the page says is there', async (t) => {
   const { en = [] } = wordKeys() as Record<string, string[]>;
@@ -72,10 +66,10 @@ t.test('times of a zone', async (t) => {
 });
 
 t.test('alerts', { skip: noBrowser }, async (t) => {
-  const stub = await running(t);
+  const stub = await runningStub(t);
 
   await t.test('calm while nothing fires', async (t) => {
-    const { page, errors } = await open(t, stub);
+    const { page, errors } = await openPage(t, browser, stub.base);
     await page.getByText('Nothing is firing.').waitFor();
     t.equal(await page.locator('#alert-count').textContent(), 'No alert');
     t.equal(await page.locator('.severity').count(), 0);
@@ -89,7 +83,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
 
   await t.test('new ones come at once, severest first, and are read out', async (t) => {
     stub.add(stubAlert('1'));
-    const { page, errors } = await open(t, stub);
+    const { page, errors } = await openPage(t, browser, stub.base);
     await page.locator('.alert').getByText('Temperature is high').waitFor();
     t.equal(await page.locator('#told').textContent(), '', 'what was there is not news');
     await connected(stub);
@@ -123,7 +117,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
 
   await t.test('what changed while the stream was down is read again', async (t) => {
     stub.add(stubAlert('1'));
-    const tab = await open(t, stub);
+    const tab = await openPage(t, browser, stub.base);
     const { page, errors } = tab;
     tab.isCut = true;
     await page.locator('[data-alert]').waitFor();
@@ -142,7 +136,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
 
   await t.test('acknowledge, by keyboard alone', async (t) => {
     stub.add(stubAlert('1'));
-    const { page, errors } = await open(t, stub);
+    const { page, errors } = await openPage(t, browser, stub.base);
     await page.locator('[data-action="acknowledge"]').focus();
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();
@@ -177,7 +171,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
 
   await t.test('a refusal is said in words, with code and hint', async (t) => {
     stub.add(stubAlert('1'));
-    const tab = await open(t, stub);
+    const tab = await openPage(t, browser, stub.base);
     const { page } = tab;
     tab.isCut = true;
     const hint = 'Ask on the machine itself.';
@@ -206,7 +200,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
 
   await t.test('silence, maintenance, and an end of it', async (t) => {
     stub.add(stubAlert('1'));
-    const { page, errors } = await open(t, stub);
+    const { page, errors } = await openPage(t, browser, stub.base);
     await page.locator('[data-action="silence"]').click();
     t.equal(await page.getByLabel('Until', { exact: true }).isVisible(), false);
     await page.locator('dialog [type="submit"]').click();
@@ -242,7 +236,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
   });
 
   await t.test('maintenance of a device until a time of its site', async (t) => {
-    const { page, errors } = await open(t, stub, DEVICE_PAGE);
+    const { page, errors } = await openPage(t, browser, stub.base + DEVICE_PAGE);
     await page.getByRole('button', { name: 'Maintenance or silence…' }).click();
     await page.getByLabel('Until a time').check();
     await page.getByLabel('Until', { exact: true }).fill('2031-02-03T06:00');
@@ -271,7 +265,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
   await t.test('pending and inhibited ones are apart', async (t) => {
     stub.add(stubAlert('1', { state: 'pending', fired_ms: null }));
     stub.add(stubAlert('2', { device: 'D02', inhibited_by: 'gateway_down' }));
-    const { page, errors } = await open(t, stub);
+    const { page, errors } = await openPage(t, browser, stub.base);
     await page.locator('#alerts-quiet-title').getByText('1 pending').waitFor();
     const title = await page.locator('#alerts-quiet-title').textContent();
     t.match(title, '1 pending');
@@ -289,7 +283,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
       const over = { state: 'resolved', resolved_by: 'cleared', resolved_ms: started_ms + 400_000 };
       stub.add(stubAlert(String(i), { ...over, started_ms, title: `Over ${i}` }));
     }
-    const { page, errors } = await open(t, stub);
+    const { page, errors } = await openPage(t, browser, stub.base);
     await page.locator('#alert-history summary').click();
     const rows = page.locator('#alert-history li');
     await until(async () => (await rows.count()) === 20);
@@ -307,7 +301,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
     const hostile = { device: HOSTILE, title: HOSTILE, summary: HOSTILE, area: HOSTILE };
     const said = { state: 'acknowledged', acknowledged_ms: Date.now(), acknowledged_by: HOSTILE };
     stub.add(stubAlert('1', { ...hostile, ...said, acknowledged_note: HOSTILE }));
-    const { page, errors } = await open(t, stub);
+    const { page, errors } = await openPage(t, browser, stub.base);
     await page.locator('.alert .subject').getByText(HOSTILE).waitFor();
     await page.locator('[data-action="silence"]').click();
     await page.getByLabel(`All alerts of ${HOSTILE}`).waitFor();
@@ -318,7 +312,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
 
   await t.test('many: the first ones, and more on demand', async (t) => {
     for (let i = 0; i < 70; i++) stub.add(stubAlert(String(i), { device: `M${i}` }));
-    const { page, errors } = await open(t, stub);
+    const { page, errors } = await openPage(t, browser, stub.base);
     await page.getByText('The first 10 of 70 alerts, severest first.').waitFor();
     t.equal(await page.locator('#alerts-firing li').count(), 10);
     await page.locator('#alerts-more').click();
@@ -329,7 +323,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
 
   await t.test('a lost connection is said, and heals', async (t) => {
     stub.add(stubAlert('1'));
-    const tab = await open(t, stub);
+    const tab = await openPage(t, browser, stub.base);
     tab.isCut = true;
     await tab.page.locator('[data-alert]').waitFor();
     stub.isBroken = true;
@@ -346,244 +340,3 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
     stub.changes.length = 0;
   });
 });
-
-t.test('anomalies of a device', { skip: noBrowser }, async (t) => {
-  const stub = await running(t);
-  const first = stubAnomaly('a1');
-  const whole = { channel: '', channels: [], detector: 'device', value: null };
-  const open2 = { state: 'open', end_ms: null, onset_ms: Date.now() - 60_000 };
-  stub.anomalies.set(first.id, first);
-  const second = stubAnomaly('a2', { ...whole, ...open2, expected_low: null, expected_high: null });
-  stub.anomalies.set(second.id, second);
-
-  await t.test('are listed with what, when and why', async (t) => {
-    const { page, errors } = await open(t, stub, DEVICE_PAGE);
-    await page.getByRole('heading', { name: 'Anomalies: 2, 1 open' }).waitFor();
-    const rows = page.locator('.anomaly');
-    t.match(await rows.nth(0).textContent(), /The device as a whole open/);
-    const text = await rows.nth(1).textContent();
-    t.match(text, 'sensor1 is 92.42 °C; at this hour it is usually 21 to 27.5 °C.');
-    t.match(text, 'Since 2026-03-02 07:30:00.', 'in the time of the site');
-    t.match(text, /\d\d:\d\d:\d\d – \d\d:\d\d:\d\d \(1 min\) · peak \d\d:\d\d:\d\d, score 0\.87/);
-    t.match(text, 'found by: Unusual for this channel and hour');
-    t.match(text, 'was 92.42 °C · expected 21.00 °C to 27.50 °C · also motor1');
-    t.same(errors, []);
-  });
-
-  await t.test('are marked in the charts, and said', async (t) => {
-    const { page, errors } = await open(t, stub, DEVICE_PAGE);
-    const chart = page.locator('.chart[data-channel="sensor1"]');
-    await chart.locator('canvas').waitFor();
-    await chart.locator('.band').nth(1).waitFor();
-    const colours = await colourCounts(page);
-    t.ok(colours.sensor1 > 100, `${colours.sensor1} points of the colour of anomalies`);
-    await chart.locator('.band').nth(1).focus();
-    await chart.locator('.why').getByText('at this hour it is usually').waitFor();
-    await page.keyboard.press('Enter');
-    const focused = 'document.activeElement.dataset.anomaly';
-    t.equal(await page.evaluate(focused), first.id, 'to its place in the list');
-    const over = await chart.locator('.u-over').boundingBox();
-    // The onset is 200 s ago of the 300 s that the chart shows, the end 120 s ago.
-    await page.mouse.move((over?.x ?? 0) + (over?.width ?? 0) / 2, (over?.y ?? 0) + 40);
-    await until(async () => /92\.42/.test((await chart.locator('.why').textContent()) ?? ''));
-    t.equal(await page.locator('.chart[data-channel="sensor2"] .band').count(), 1, 'of the device');
-    t.same(errors, []);
-  });
-
-  await t.test('findings are shown, and said at the cursor', async (t) => {
-    const { page, errors } = await open(t, stub, DEVICE_PAGE);
-    const chart = page.locator('.chart[data-channel="sensor2"]');
-    await chart.locator('canvas').waitFor();
-    const over = await chart.locator('.u-over').boundingBox();
-    await page.mouse.move((over?.x ?? 0) + (over?.width ?? 0) / 2, (over?.y ?? 0) + 40);
-    await chart.getByText('far from those before').waitFor();
-    t.same(errors, []);
-  });
-
-  await t.test('a mark with one click, and a note', async (t) => {
-    const { page, errors } = await open(t, stub, DEVICE_PAGE);
-    const row = page.locator(`[data-anomaly="${first.id}"]`);
-    await row.getByRole('button', { name: 'False alarm' }).click();
-    await page.getByLabel('Your name').fill('Kim');
-    await page.locator('dialog [type="submit"]').click();
-    await row.getByText(/Said by Kim, /).waitFor();
-    await row.getByRole('button', { name: 'Real' }).click();
-    await row.locator('[data-mark="true"][aria-pressed="true"]').waitFor();
-    t.equal(await page.locator('dialog').count(), 0, 'who is known is not asked again');
-    await row.getByRole('button', { name: 'Note…' }).click();
-    await page.getByLabel('Note').fill('The fan stood still');
-    await page.locator('dialog [type="submit"]').click();
-    await row.getByText('“The fan stood still”').waitFor();
-    const path = `/api/v1/anomalies/${first.id}/mark`;
-    t.same(stub.changes.splice(0), [
-      { method: 'POST', path, body: { mark: 'false', by: 'Kim', note: '' } },
-      { method: 'POST', path, body: { mark: 'true', by: 'Kim', note: '' } },
-      { method: 'POST', path, body: { mark: 'true', by: 'Kim', note: 'The fan stood still' } },
-    ]);
-    await page.locator('#detectors summary').click();
-    const counted = page.locator('#detectors tbody tr').first();
-    await until(async () =>
-      /^Unusual for this channel and hour11000$/.test((await counted.textContent()) ?? ''),
-    );
-    t.pass('counted by detector');
-    t.same(errors, []);
-  });
-
-  await t.test('one that comes and ends, live', async (t) => {
-    const { page, errors } = await open(t, stub, DEVICE_PAGE);
-    await page.getByRole('heading', { name: 'Anomalies: 2, 1 open' }).waitFor();
-    await connected(stub);
-    const third = stubAnomaly('a3', { state: 'open', end_ms: null, onset_ms: Date.now() - 5_000 });
-    stub.putAnomaly(third);
-    await page.getByRole('heading', { name: 'Anomalies: 3, 2 open' }).waitFor();
-    stub.putAnomaly({ ...third, state: 'ended', end_ms: Date.now(), version: 2 });
-    await page.getByRole('heading', { name: 'Anomalies: 3, 1 open' }).waitFor();
-    t.same(errors, []);
-    stub.anomalies.delete(third.id);
-  });
-
-  await t.test(
-    'in Korean, on a phone, in the dark: all words there, nothing beyond the edge',
-    async (t) => {
-      stub.add(stubAlert('1', { severity: 'CRITICAL' }));
-      const viewport = { width: 375, height: 740 };
-      const options: TabOptions = { locale: 'ko-KR', viewport, colorScheme: 'dark' };
-      const { page, errors } = await open(t, stub, '/', options);
-      await page.locator('.alert').getByText('온도가 높음').waitFor();
-      t.equal(await page.locator('#alerts-firing .severity').textContent(), '■ 심각');
-      await withinEdge(t, page);
-      await page.locator('[data-action="silence"]').click();
-      await withinEdge(t, page);
-      await page.keyboard.press('Escape');
-      await page.getByRole('dialog').waitFor({ state: 'hidden' });
-      await page.locator('.alert a.subject').click();
-      await page.getByText('이 시간대에는 보통 21~27.5 °C입니다.').first().waitFor();
-      await page.locator('#device-alerts').getByText('온도가 높음').waitFor();
-      await withinEdge(t, page);
-      const text = (await page.locator('main').textContent()) ?? '';
-      t.notMatch(text, /\{\w+\}/, 'no word is left open');
-      t.notMatch(text, /\b(mark|severity|anomaly|count|detector|scope)_\w+/, 'no word is missing');
-      t.same(errors, []);
-      stub.alerts.clear();
-    },
-  );
-});
-
-t.test('on a real collector', { skip: noBrowser }, async (t) => {
-  const collector = new TestCollector();
-  await collector.start();
-  const publisher = await collector.publisher('gw1');
-  t.teardown(async () => {
-    await publisher.close();
-    await collector.remove();
-  });
-  const startMs = Date.now() - 90_000;
-  const sendRow = (second: number, isFail: boolean): Promise<void> => {
-    const row = fmsRow('D01', startMs + second * 1_000);
-    return publisher.readings(
-      row.map((one) => (one.channel === 'isFail' ? { ...one, value: isFail } : one)),
-    );
-  };
-  await publisher.state({ bufferSecondsUntilEviction: -1 });
-  await sendRow(0, false);
-
-  await t.test('a reading breaks a rule: alert, click, acknowledged, over', async (t) => {
-    const { page, errors } = await open(t, collector);
-    await page.getByText('Nothing is firing.').waitFor();
-    await page.locator('[data-device="D01"]').waitFor();
-    await sendRow(10, true);
-    const row = page.locator('#alerts-firing li', { hasText: 'Device failure' });
-    await row.locator('.severity.critical').waitFor();
-    await until(async () =>
-      /CRITICAL: D01, Device failure/.test((await page.locator('#told-now').textContent()) ?? ''),
-    );
-    await row.getByRole('button', { name: /^Acknowledge/ }).click();
-    await page.getByLabel('Your name').fill('김민수');
-    await page.getByLabel('Note').fill('on my way');
-    await page.locator('dialog [type="submit"]').click();
-    await row.getByText(/Acknowledged by 김민수, .* – “on my way”/).waitFor();
-    const { body } = await collector.get('/api/v1/alerts?rule=failure&active=true');
-    t.match(body, { items: [{ state: 'acknowledged', acknowledged_by: '김민수' }] });
-    for (const second of [20, 50, 60]) await sendRow(second, false);
-    await row.waitFor({ state: 'detached' });
-    await page.locator('#alert-history summary').click();
-    await page.locator('#alert-history li', { hasText: 'Device failure' }).waitFor();
-    t.same(errors, []);
-  });
-
-  await t.test('a maintenance window is set, shown, and ended', async (t) => {
-    const { page, errors } = await open(t, collector, DEVICE_PAGE);
-    await page.getByRole('button', { name: 'Maintenance or silence…' }).click();
-    await page.getByLabel('Reason').fill('베어링 교체');
-    await page.getByLabel('Your name').fill('Lee');
-    await page.locator('dialog [type="submit"]').click();
-    await page.locator('#silences summary').click();
-    await page
-      .locator('#silences li', { hasText: '베어링 교체' })
-      .getByText('device D01')
-      .waitFor();
-    await page.getByRole('button', { name: /^End now/ }).click();
-    await page.locator('#silences').waitFor({ state: 'hidden' });
-    t.same(errors, []);
-  });
-
-  await t.test('an anomaly is listed, and marked', async (t) => {
-    const { page, errors } = await open(t, collector, DEVICE_PAGE);
-    const row = page.locator('.anomaly', { hasText: 'Failure signal' }).first();
-    await row.waitFor();
-    await row.getByRole('button', { name: 'Real' }).click();
-    await page.getByLabel('Your name').fill('Lee');
-    await page.locator('dialog [type="submit"]').click();
-    await row.getByText(/Said by Lee, /).waitFor();
-    await page.locator('#detectors summary').click();
-    await page.locator('#detectors tbody tr', { hasText: 'Failure signal' }).waitFor();
-    t.same(errors, []);
-  });
-});
-
-async function withinEdge(t: Test, page: Page): Promise<void> {
-  const width = Number(await page.evaluate('document.documentElement.scrollWidth'));
-  t.ok(width <= 375, `${width} wide`);
-}
-
-/** Points of each chart that have just the colour of an anomaly's edge. */
-async function colourCounts(page: Page): Promise<{ sensor1: number }> {
-  const count = `(() => {
-    const root = getComputedStyle(document.documentElement);
-    const hex = root.getPropertyValue('--anomaly').trim();
-    const [r, g, b] = [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
-    const canvas = document.querySelector('.chart[data-channel="sensor1"] canvas');
-    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    let found = 0;
-    for (let i = 0; i < data.length; i += 4)
-      if (data[i] === r && data[i + 1] === g && data[i + 2] === b && data[i + 3] === 255) found++;
-    return found;
-  })()`;
-  return { sensor1: Number(await page.evaluate(count)) };
-}
-
-async function running(t: Test): Promise<AlertsStub> {
-  const stub = new AlertsStub();
-  await stub.start();
-  stub.devices = ['D01', 'D02'].map(stubDevice);
-  stub.fillReadings();
-  t.teardown(() => stub.stop());
-  return stub;
-}
-
-/** The page follows the stream: what is told from now on it hears. */
-function connected(stub: AlertsStub): Promise<void> {
-  return until(async () => stub.streamCount > 0);
-}
-
-async function open(
-  t: Test,
-  { base }: { base: string },
-  path = '/',
-  options: TabOptions = {},
-): Promise<Tab> {
-  const tab = await Tab.open(await browser, base, options);
-  t.teardown(() => tab.close());
-  await tab.page.goto(base + path);
-  return tab;
-}
