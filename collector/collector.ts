@@ -24,7 +24,7 @@ import { apiContext } from './parts/api_context.ts';
 import { startHttp } from './parts/http.ts';
 import { probeFor, startIntake } from './parts/intake.ts';
 import { JobsLease } from './parts/jobs_lease.ts';
-import { NotifyPart } from './parts/notify.ts';
+import { firstOf, NotifyPart } from './parts/notify.ts';
 import type { OpenLog } from './parts/open_log.ts';
 import { openLog } from './parts/open_log.ts';
 import { openStore } from './parts/open_store.ts';
@@ -486,16 +486,6 @@ class Collector implements RunningCollector {
       dead: this.#dead,
     });
   }
-}
-
-/** All partitions in the first of the processes that have component serve, so that messages are grouped. */
-function firstOf(team: Team, partitionCount: number): Share {
-  const { owned } = wholeShare(partitionCount);
-  return {
-    exclusive: false,
-    owned: () => (team.isFirst('serve') ? owned() : new Set()),
-    onChange: (listener) => team.onChange(listener),
-  };
 }
 
 /** Settings by which data lie on servers. */

@@ -12,7 +12,8 @@ import type { BrokerMetrics } from './broker/metrics.ts';
 import { ACK_LATENCY_BUCKETS_SECONDS } from './broker/metrics.ts';
 import { COMPONENTS } from './config.ts';
 import type { LogStats } from './log/log.ts';
-import type { NotifyStatus } from './parts/notify.ts';
+import { notifyMetrics } from './notifiers/metrics.ts';
+import type { NotifyStatus } from './notifiers/status.ts';
 import type { Team } from './parts/team.ts';
 import type { PartitionStatus } from './processing.ts';
 import type { ConfigurationStatus } from './profiles/live.ts';
@@ -365,35 +366,6 @@ function spaceMetrics({ space, operations }: MetricSources, gauge: AddMetric): v
   gauge('backup_running', '1 while a backup is being copied.', [], (set) =>
     set(operations().backingUp ? 1 : 0),
   );
-}
-
-function notifyMetrics(
-  { notify, clock }: MetricSources,
-  gauge: AddMetric,
-  counter: AddMetric,
-): void {
-  counter(
-    'notifications_total',
-    'Messages to receivers of alerts; outcome is sent, failed (tried again), refused, or given_up (alerts).',
-    ['receiver', 'outcome'],
-    (set) => {
-      const { receivers = [], heartbeat } = notify() ?? {};
-      for (const { name, outcomes } of receivers)
-        for (const [outcome, count] of Object.entries(outcomes))
-          set(count, { receiver: name, outcome });
-      for (const [outcome, count] of Object.entries(heartbeat ?? {}))
-        set(count, { receiver: 'heartbeat', outcome });
-    },
-  );
-  gauge('notify_waiting', 'Alerts that a receiver has yet to be told of.', ['receiver'], (set) => {
-    for (const { name, waiting } of notify()?.receivers ?? []) set(waiting, { receiver: name });
-  });
-  gauge('notify_lag_seconds', 'How long the oldest of them waits.', ['receiver'], (set) => {
-    for (const { name, oldestSinceMs } of notify()?.receivers ?? [])
-      set(oldestSinceMs === undefined ? 0 : Math.max(0, clock.wallMs() - oldestSinceMs) / 1_000, {
-        receiver: name,
-      });
-  });
 }
 
 function streamMetrics(

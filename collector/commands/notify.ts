@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { CollectorError } from '../errors.ts';
 import type { Message } from '../notifiers/notifier.ts';
-import { asNotifyError } from '../notifiers/outbox.ts';
+import { asNotifyError, NotifyError } from '../notifiers/notifier.ts';
 import type { Receiver } from '../notifiers/registry.ts';
 import { makeNotifier } from '../notifiers/registry.ts';
 import type { Output } from './check.ts';
@@ -49,7 +49,9 @@ async function test(
   const notifier = makeNotifier(receiver, { timeZoneOf, wallMs: () => Date.now() });
   const beganMs = performance.now();
   try {
-    await notifier.send(testMessage(site, Date.now()), AbortSignal.timeout(TIMEOUT_MS));
+    const message = testMessage(site, Date.now());
+    const problem = await notifier.send(message, AbortSignal.timeout(TIMEOUT_MS));
+    if (problem !== undefined) throw new NotifyError('NOTIFY_REFUSED', `in part: ${problem}`);
   } catch (error) {
     const { message, hint } = asNotifyError(error);
     output.error(`${name} (${way.type}): FAILED: ${message}\n  ${hint}`);

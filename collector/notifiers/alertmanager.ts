@@ -49,7 +49,10 @@ export function makeAlertmanager(
     }
   };
   return {
-    send: (message, signal) => post(alertsOf(message, context.wallMs()), signal),
+    send: async (message, signal) => {
+      await post(alertsOf(message, context.wallMs()), signal);
+      return undefined;
+    },
     repeat: {
       intervalMs: REPEAT_MS,
       send: (open, isWell, signal) => {

@@ -10,14 +10,19 @@ import type { AlertEntry } from '../processor/outputs.ts';
 import type { Preferences, Receiving } from './notice.ts';
 import { isQuiet, noticeFor, toldOf } from './notice.ts';
 
-/** Alerts of a gateway that are kept; beyond it those unchanged for longest are forgotten, and end unheard. */
-const GATEWAY_ALERTS_MAX = 500;
+/**
+ * Alerts of a gateway that are kept. Beyond it one is forgotten, and ends unheard: that of which there is
+ * nothing to tell now and that is unchanged for longest; without such a one the oldest, which is left out.
+ */
+const GATEWAY_ALERTS_MAX = 1_000;
 
 export interface BookReceiver {
   readonly name: string;
   readonly wants: Preferences;
   /** There may be something to tell, or no longer: look at `book.known(id)`. */
   changed(book: AlertBook, id: string, alert: AlertEntry): void;
+  /** An alert that was to be told will not be, for want of room. */
+  leaveOut(why: string): void;
 }
 
 export interface BookOptions {
@@ -45,16 +50,10 @@ export class AlertBook {
   readonly #gateways = new Map<string, Map<string, Known>>();
   readonly #gatewayOf = new Map<string, string>();
   readonly #dirty = new Set<string>();
-  #forgottenTotal = 0;
   #isClosed = false;
 
   constructor(options: BookOptions) {
     this.#options = options;
-  }
-
-  /** Alerts that were forgotten for want of room. */
-  get forgottenTotal(): number {
-    return this.#forgottenTotal;
   }
 
   known(id: string): Known | undefined {
@@ -96,6 +95,7 @@ export class AlertBook {
     if (known.receivers.size === 0 || isWorse) this.#route(known);
     this.#keep(gateway, known);
     this.#judge(known);
+    this.#makeRoom(gateway);
     this.#touch(gateway);
   }
 
@@ -174,10 +174,24 @@ export class AlertBook {
     alerts.delete(known.alert.id);
     alerts.set(known.alert.id, known);
     this.#gatewayOf.set(known.alert.id, gateway);
-    const [oldest] = alerts.keys();
-    if (alerts.size <= GATEWAY_ALERTS_MAX || oldest === undefined) return;
-    this.#forgottenTotal += 1;
-    this.#forget(oldest);
+  }
+
+  /** After what waits is known of the newest one, too. */
+  #makeRoom(gateway: string): void {
+    const alerts = this.#gateways.get(gateway);
+    if (alerts === undefined || alerts.size <= GATEWAY_ALERTS_MAX) return;
+    let oldest: Known | undefined;
+    for (const known of alerts.values()) {
+      oldest ??= known;
+      if ([...known.receivers.values()].some(({ waiting }) => waiting !== undefined)) continue;
+      oldest = known;
+      break;
+    }
+    if (oldest === undefined) return;
+    for (const [name, { waiting }] of oldest.receivers)
+      if (waiting !== undefined)
+        this.#options.receivers.get(name)?.leaveOut('a gateway has too many alerts');
+    this.#forget(oldest.alert.id);
   }
 
   #forget(id: string): void {

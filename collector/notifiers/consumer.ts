@@ -28,6 +28,8 @@ const READ_LIMITS = { maxRecords: 2_000, maxBytes: 4 * 1024 * 1024 };
 const KEEP_TOLD_EVERY_MS = 100;
 /** At most so often for what is in the log, too. */
 const KEEP_EVERY_MS = 500;
+/** Many open alerts are written less often: about so much a second, a thousand times this. */
+const KEEP_BYTES_PER_MS = 2_000;
 /** So often a position moves on without alerts, so that the log may trim. */
 const COMMIT_EVERY_MS = 5_000;
 const RETRY_MS = 3_000;
@@ -73,6 +75,7 @@ export class NotifyConsumer {
   /** Dirty by what was told. */
   #hasTold = false;
   #keptAtMs = Number.NEGATIVE_INFINITY;
+  #keptBytes = 0;
   #wake: () => void = () => undefined;
 
   constructor(partition: number, options: ConsumerOptions) {
@@ -228,8 +231,9 @@ export class NotifyConsumer {
   }
 
   #keepDueMs(): number {
-    if (this.#hasTold) return this.#keptAtMs + KEEP_TOLD_EVERY_MS;
-    if (this.#isDirty) return this.#keptAtMs + KEEP_EVERY_MS;
+    const largeMs = this.#keptBytes / KEEP_BYTES_PER_MS;
+    if (this.#hasTold) return this.#keptAtMs + KEEP_TOLD_EVERY_MS + largeMs;
+    if (this.#isDirty) return this.#keptAtMs + KEEP_EVERY_MS + largeMs;
     if (this.#position > this.#committed) return this.#keptAtMs + COMMIT_EVERY_MS;
     return Number.POSITIVE_INFINITY;
   }
@@ -270,6 +274,8 @@ export class NotifyConsumer {
     }
     this.#committed = position;
     this.#keptAtMs = performance.now();
+    this.#keptBytes = 0;
+    for (const value of changes.values()) this.#keptBytes += value?.length ?? 0;
   }
 
   #newBook(): AlertBook {

@@ -59,7 +59,9 @@ export function makeEmail(
       const timeZone = timeZoneOf(message.site);
       const sending = transport.sendMail(mailOf(message, settings, timeZone));
       try {
-        await untilAborted(sending, signal);
+        const { rejected = [] } = await untilAborted(sending, signal);
+        if (rejected.length === 0) return undefined;
+        return `${host}:${port} does not take ${rejected.join(', ')}`;
       } catch (error) {
         throw failureOf(error as SmtpFailure, `${host}:${port}`, password);
       }
@@ -102,14 +104,17 @@ function domainOf(address: string): string {
 }
 
 /** nodemailer cannot be called off: what it does beyond is nobody's concern any more. */
-async function untilAborted(sending: Promise<unknown>, signal: AbortSignal): Promise<void> {
+async function untilAborted<Result>(
+  sending: Promise<Result>,
+  signal: AbortSignal,
+): Promise<Result> {
   const { promise, reject } = Promise.withResolvers<never>();
   const abort = (): void => reject(new Error('no answer in time'));
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
   sending.catch(() => undefined);
   try {
-    await Promise.race([sending, promise]);
+    return await Promise.race([sending, promise]);
   } finally {
     signal.removeEventListener('abort', abort);
   }

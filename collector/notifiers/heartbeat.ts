@@ -5,7 +5,7 @@
 
 import type { Logger } from '../types.ts';
 import { request } from './http.ts';
-import { asNotifyError } from './outbox.ts';
+import { asNotifyError } from './notifier.ts';
 
 export interface HeartbeatSettings {
   url: string;

@@ -38,8 +38,11 @@ export interface Message {
 }
 
 export interface Notifier {
-  /** Resolves when the receiver has it, rejects with NotifyError. Calls come one after the other. */
-  send(message: Message, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when the receiver has it, with what of it did not get through (an address of several), for
+   * people and without secrets. Rejects with NotifyError. Calls come one after the other.
+   */
+  send(message: Message, signal: AbortSignal): Promise<string | undefined>;
   /** For receivers that want to hear of all that is open again and again. */
   readonly repeat?: Repeat;
 }
@@ -73,4 +76,11 @@ export class NotifyError extends CollectorError {
     this.name = 'NotifyError';
     this.retryAfterMs = retryAfterMs;
   }
+}
+
+/** What a notifier throws that it did not expect is tried again. */
+export function asNotifyError(error: unknown): NotifyError {
+  if (error instanceof NotifyError) return error;
+  const text = error instanceof CollectorError ? error.message : String(error);
+  return new NotifyError('NOTIFY_UNREACHABLE', text.slice(0, 300));
 }

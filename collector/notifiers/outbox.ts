@@ -3,15 +3,14 @@
  * message after the other, tried again while the receiver is away. A receiver never waits for another one.
  */
 
-import { createHash } from 'node:crypto';
-import { compareSeverity } from '../alert.ts';
-import { CollectorError } from '../errors.ts';
 import type { AlertEntry } from '../processor/outputs.ts';
 import type { Clock, Logger } from '../types.ts';
 import type { AlertBook, BookReceiver } from './book.ts';
+import { keyOf, worstFirst } from './message.ts';
 import type { Preferences } from './notice.ts';
 import type { Message, Notice, Notifier } from './notifier.ts';
-import { NotifyError } from './notifier.ts';
+import { asNotifyError, NotifyError } from './notifier.ts';
+import type { OutboxStatus } from './status.ts';
 
 /** What fires in the same moment is one message. */
 const SETTLE_MS = 100;
@@ -47,18 +46,6 @@ export interface OutboxOptions {
   backoffMinMs?: number;
 }
 
-export interface OutboxStatus {
-  name: string;
-  /** Messages by how it ended: sent, failed (to be tried again), refused; alerts that were given up. */
-  outcomes: Record<'sent' | 'failed' | 'refused' | 'given_up', number>;
-  /** Alerts with something to be told. */
-  waiting: number;
-  /** UTC ms; undefined: nothing waits. */
-  oldestSinceMs: number | undefined;
-  /** '' while all is well. */
-  lastError: string;
-}
-
 interface Item {
   book: AlertBook;
   id: string;
@@ -91,6 +78,7 @@ export class Outbox implements BookReceiver {
   #agesLookedAtMs = 0;
   #repeatAtMs = 0;
   #lastError = '';
+  #partProblem: string | undefined;
   #paused = false;
   #wake: () => void = () => undefined;
   #sending: Promise<void> = Promise.resolve();
@@ -127,6 +115,13 @@ export class Outbox implements BookReceiver {
   /** Resolves when the message under way has ended. */
   idle(): Promise<void> {
     return this.#sending;
+  }
+
+  leaveOut(why: string): void {
+    this.#outcomes.given_up += 1;
+    if (this.leftOut === 0)
+      this.#say(new NotifyError('NOTIFY_LEFT_OUT', why), 'messages are left out from here on', 1);
+    this.#countLeftOut(1);
   }
 
   /** A partition has gone to another process: nothing of it is told here any more. */
@@ -239,9 +234,10 @@ export class Outbox implements BookReceiver {
   #due(): Group | undefined {
     const nowMs = performance.now();
     if (this.#paused || nowMs < this.#notBeforeMs) return undefined;
+    let due: Group | undefined;
     for (const group of this.#groups.values())
-      if (group.items.size > 0 && group.dueMs <= nowMs) return group;
-    return undefined;
+      if (group.items.size > 0 && group.dueMs <= Math.min(nowMs, due?.dueMs ?? nowMs)) due = group;
+    return due;
   }
 
   /** Until something may be due, or has changed. */
@@ -273,23 +269,25 @@ export class Outbox implements BookReceiver {
       return;
     }
     const { notices } = message;
+    let problem: string | undefined;
     try {
-      await notifier.send(message, this.#sendSignal());
+      problem = await notifier.send(message, this.#sendSignal());
     } catch (error) {
       const failure = asNotifyError(error);
       if (failure.code === 'NOTIFY_REFUSED') {
         this.#outcomes.refused += 1;
         this.#lastError = failure.message;
         this.#say(failure, 'a message was refused and is given up', notices.length);
-        this.#leaveOut(notices.length);
+        this.#countLeftOut(notices.length);
         this.#settle(group, items, notices, true);
       } else this.#backOff(failure);
       return;
     }
     this.#outcomes.sent += 1;
     this.#isThrough();
+    this.#notePart(problem);
     this.#failures = 0;
-    if (message.leftOut > 0) this.#leaveOut(-message.leftOut);
+    if (message.leftOut > 0) this.#countLeftOut(-message.leftOut);
     this.#settle(group, items, notices, false);
   }
 
@@ -324,7 +322,14 @@ export class Outbox implements BookReceiver {
     if (isNew && !this.#stop.signal.aborted) this.#say(failure, what, alerts);
   }
 
-  #leaveOut(count: number): void {
+  /** Once for each new problem. */
+  #notePart(problem: string | undefined): void {
+    if (problem !== undefined && problem !== this.#partProblem)
+      this.#say(new NotifyError('NOTIFY_REFUSED', problem), 'not everybody gets the messages', 0);
+    this.#partProblem = problem;
+  }
+
+  #countLeftOut(count: number): void {
     this.leftOut += count;
     this.#options.onLeftOut();
   }
@@ -340,10 +345,7 @@ export class Outbox implements BookReceiver {
   #giveUp(item: Item | undefined, why: string): void {
     if (item === undefined) return;
     this.#remove(item);
-    this.#outcomes.given_up += 1;
-    if (this.leftOut === 0)
-      this.#say(new NotifyError('NOTIFY_LEFT_OUT', why), 'messages are left out from here on', 1);
-    this.#leaveOut(1);
+    this.leaveOut(why);
     const known = item.book.known(item.id);
     if (known !== undefined) item.book.told(item.id, this.name, known.alert, true);
   }
@@ -377,24 +379,4 @@ function messageOf(
   notices.sort(worstFirst);
   const key = keyOf(receiver, notices);
   return { key, site: first.alert.site, notices, leftOut, sentMs, test: false };
-}
-
-/** What is over comes last. */
-export function worstFirst(a: Notice, b: Notice): number {
-  const over = Number(a.kind === 'resolved') - Number(b.kind === 'resolved');
-  return over || compareSeverity(b.alert.severity, a.alert.severity);
-}
-
-export function keyOf(receiver: string, notices: readonly Notice[]): string {
-  const hash = createHash('sha256').update(receiver);
-  for (const one of notices.map(({ alert }) => `${alert.id}/${alert.version}`).sort())
-    hash.update(`\n${one}`);
-  return hash.digest('hex').slice(0, 32);
-}
-
-/** What a notifier throws that it did not expect is tried again. */
-export function asNotifyError(error: unknown): NotifyError {
-  if (error instanceof NotifyError) return error;
-  const text = error instanceof CollectorError ? error.message : String(error);
-  return new NotifyError('NOTIFY_UNREACHABLE', text.slice(0, 300));
 }

@@ -33,13 +33,12 @@ export function makeSlack(
   context: Pick<NotifierContext, 'timeZoneOf'>,
 ): Notifier {
   return {
-    send: (message, signal) =>
-      request({
-        url,
-        headers: { 'content-type': 'application/json; charset=utf-8' },
-        body: JSON.stringify(slackBody(message, language, context.timeZoneOf(message.site))),
-        signal,
-      }),
+    send: async (message, signal) => {
+      const body = slackBody(message, language, context.timeZoneOf(message.site));
+      const headers = { 'content-type': 'application/json; charset=utf-8' };
+      await request({ url, headers, body: JSON.stringify(body), signal });
+      return undefined;
+    },
   };
 }
 

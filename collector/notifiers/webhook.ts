@@ -35,6 +35,7 @@ export function makeWebhook(
       if (token !== undefined) headers.authorization = `Bearer ${token}`;
       const secrets = [secret ?? '', token ?? ''];
       await request({ url, headers, body, secrets, signal });
+      return undefined;
     },
   };
 }

@@ -13,14 +13,15 @@ import { CONTROL_PREFIX, NotifyConsumer } from '../notifiers/consumer.ts';
 import { Heartbeat } from '../notifiers/heartbeat.ts';
 import { isQuiet } from '../notifiers/notice.ts';
 import type { NotifierContext } from '../notifiers/notifier.ts';
-import type { OutboxStatus } from '../notifiers/outbox.ts';
 import { Outbox } from '../notifiers/outbox.ts';
 import { makeNotifier } from '../notifiers/registry.ts';
 import { receiversOf } from '../notifiers/routes.ts';
+import type { NotifyStatus } from '../notifiers/status.ts';
 import type { AlertEntry } from '../processor/outputs.ts';
 import type { Share, SharedRun } from '../shares.ts';
-import { runShare } from '../shares.ts';
+import { runShare, wholeShare } from '../shares.ts';
 import type { Clock, Logger } from '../types.ts';
+import type { Team } from './team.ts';
 
 /** What is over when all partitions are read is not told as new; longer than this nobody waits for that. */
 const CATCH_UP_MS = 30_000;
@@ -41,12 +42,6 @@ export interface NotifyPartOptions {
   /** For tests. */
   backoffMinMs?: number;
   routeAgainMs?: number;
-}
-
-export interface NotifyStatus {
-  receivers: OutboxStatus[];
-  /** Undefined: none is configured. */
-  heartbeat: { sent: number; failed: number } | undefined;
 }
 
 export class NotifyPart {
@@ -269,4 +264,14 @@ export class NotifyPart {
       this.#saidLeftOut = '';
     });
   }
+}
+
+/** All partitions in the first of the processes that have component serve. */
+export function firstOf(team: Pick<Team, 'isFirst' | 'onChange'>, partitionCount: number): Share {
+  const { owned } = wholeShare(partitionCount);
+  return {
+    exclusive: false,
+    owned: () => (team.isFirst('serve') ? owned() : new Set()),
+    onChange: (listener) => team.onChange(listener),
+  };
 }

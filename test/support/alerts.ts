@@ -1,8 +1,8 @@
 /** Alerts as the processor puts them out, for tests of what becomes of them. */
 
 import type { Log } from '../../collector/log/log.ts';
+import { keyOf } from '../../collector/notifiers/message.ts';
 import type { Message, NoticeKind } from '../../collector/notifiers/notifier.ts';
-import { keyOf } from '../../collector/notifiers/outbox.ts';
 import type { AlertEntry } from '../../collector/processor/outputs.ts';
 import { encodeAlert } from '../../collector/processor/outputs.ts';
 import { OutputKind } from '../../collector/types.ts';

@@ -85,7 +85,9 @@ export class WebhookServer {
     const endMs = performance.now() + 30_000;
     while (!isSo()) {
       if (performance.now() > endMs)
-        throw new Error(`not within 30 s: ${isSo}; ${this.received.map(({ body }) => body)}`);
+        throw new Error(
+          `not within 30 s: ${isSo}; the last: ${this.received.at(-1)?.body.slice(0, 500)}`,
+        );
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
       const timer = setTimeout(resolve, 25);

@@ -159,8 +159,9 @@ t.test('what the server will never take, and what it cannot take now', async (t)
   smtp.refuse = { code: 451 };
   await t.rejects(notifier.send(messageOf([alertOf()]), never), { code: 'NOTIFY_UNREACHABLE' });
   smtp.refuse = { code: 550, address: 'lee@plant.example' };
-  await notifier.send(messageOf([alertOf()]), never);
+  const problem = await notifier.send(messageOf([alertOf()]), never);
   t.same(smtp.mails[0]?.to, ['kim@plant.example'], 'the others get it');
+  t.match(problem, /does not take lee@plant\.example$/);
   await t.rejects(emailTo({ ...smtp, port: 1 }).send(messageOf([alertOf()]), never), {
     code: 'NOTIFY_UNREACHABLE',
   });

@@ -15,7 +15,7 @@ import { WebhookServer } from '../../support/webhook-server.ts';
 const never = new AbortController().signal;
 const context = { timeZoneOf: () => 'Asia/Seoul', wallMs: () => 1_764_217_385_123 };
 
-async function failure(sending: Promise<void>): Promise<NotifyError> {
+async function failure(sending: Promise<unknown>): Promise<NotifyError> {
   try {
     await sending;
   } catch (error) {

@@ -187,6 +187,33 @@ t.test('the outbox is bounded, and the next message says what was left out', asy
   t.ok(scene.said.some((line) => line.includes('NOTIFY_LEFT_OUT')));
 });
 
+t.test(
+  'a gateway with more alerts than are kept: told ones make room, then the oldest are left out',
+  async (t) => {
+    const { scene, server, alert } = await setting(t);
+    const part = scene.start(notifyConfig([webhook('ops', server.url())], { waitingMax: 5_000 }));
+    const many = (name: string) =>
+      Promise.all(Array.from({ length: 1_000 }, (_, i) => alert(`${name}${i}`)));
+    const status = () => part.status().receivers[0]!;
+    await many('a');
+    await server.until(() => server.changes().length === 1_000 && status().waiting === 0);
+    server.answer = 503;
+    await many('b');
+    await server.until(() => status().waiting === 1_000);
+    t.equal(status().outcomes.given_up, 0);
+    await many('c');
+    await server.until(() => status().outcomes.given_up === 1_000);
+    t.equal(status().waiting, 1_000);
+    const tried = server.received.length;
+    server.answer = 200;
+    await server.until(() => status().waiting === 0 && server.received.length > tried);
+    t.equal(
+      server.bodies().reduce((sum, { left_out }) => Math.max(sum, left_out), 0),
+      1_000,
+    );
+  },
+);
+
 t.test('what waited for too long is left out', async (t) => {
   const { scene, server, alert } = await setting(t);
   server.answer = 503;
