@@ -153,10 +153,10 @@ export class DeviceLooks implements RowLooker {
     const before = life.level;
     const sinceMs = life.sinceMs;
     const change = life.look(rank, atMs, rule, this.#isGap(device, rule, life, atMs));
-    if (change === 'pending') {
-      const { nowMs } = this.#context;
-      device.pendingMs[index] = nowMs;
-      device.dueMs = Math.min(device.dueMs, nowMs + PENDING_TOLD_MS);
+    if (change === 'pending') device.pendingMs[index] = this.#context.nowMs;
+    if (life.isPending) {
+      const toldMs = device.pendingMs[index]! + PENDING_TOLD_MS;
+      device.dueMs = Math.min(device.dueMs, toldMs);
     }
     if (change !== 'none') {
       const startedMs = Number.isNaN(life.sinceMs) ? sinceMs : life.sinceMs;
@@ -236,10 +236,11 @@ export class DeviceLooks implements RowLooker {
     return Math.max(receivedMs, this.#context.resumedMs, away.anewMs, away.backMs);
   }
 
+  /** Not of what held at one look alone: that would tell of every value that flaps. */
   #tellPending(device: DeviceWatch): void {
     const { nowMs } = this.#context;
     for (const [index, life] of device.lives.entries()) {
-      if (!life.isPending) continue;
+      if (!life.isPending || !(life.lastMs > life.sinceMs)) continue;
       const rule = device.plan.rules[index]!;
       if (this.#entries.open.find(device.name, rule.name) !== undefined) continue;
       const toldMs = device.pendingMs[index]! + PENDING_TOLD_MS;
