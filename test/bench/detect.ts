@@ -29,16 +29,18 @@ import type { BenchOptions, Figures } from './main.ts';
 
 /** Of the simulated devices: detectors learn days and weeks, and what they say in these is not counted. */
 const TRAIN_DAYS = 2;
-const DROPOUT_ROWS_PER_DAY = ROWS_PER_DAY / 4;
+/** A day and a half: about five dropouts a device. */
+const DROPOUT_ROWS = 1.5 * ROWS_PER_DAY;
+const DAYS_OF_WEEK = 7;
 const COST_MS_MAX = 300_000;
-const FALSE_SHOWN = 20;
+const SHOWN = 20;
 
 type Log = (line: string) => void;
 
 export async function run({ dataDir, log, args }: BenchOptions): Promise<Figures> {
   const [devices, days, seed] = [
-    numberAfter(args, '--devices', 10),
-    numberAfter(args, '--days', 8),
+    numberAfter(args, '--devices', 5),
+    numberAfter(args, '--days', 26),
     numberAfter(args, '--seed', 1),
   ];
   log(
@@ -197,21 +199,35 @@ function onFaults(count: number, days: number, seed: number, log: Log): Figures 
   const dropouts = testDropouts(
     devices,
     seed,
-    Math.round(days * DROPOUT_ROWS_PER_DAY),
+    DROPOUT_ROWS,
     loadConfiguration({ profilesDir: undefined, retentionMs: 0 }),
   );
   log(
     `  dropouts: through the processor and its ticks, ${dropouts.hours.toFixed(0)} h; found when it says late`,
   );
-  showFalse(results, log);
+  showFalse(results, TRAIN_DAYS + days, log);
+  showMissed(results, log);
   return faultFigures(results, dropouts.faults, dropouts.falseStates);
 }
 
-function showFalse(results: readonly DeviceResult[], log: Log): void {
+function showFalse(results: readonly DeviceResult[], days: number, log: Log): void {
   const all = results.flatMap(({ falseOnsets }) => falseOnsets);
-  for (const { row, reason } of all.slice(0, FALSE_SHOWN))
+  const weeks = Array.from({ length: Math.ceil(days / DAYS_OF_WEEK) }, () => 0);
+  for (const { row } of all) weeks[Math.floor(row / ROWS_PER_DAY / DAYS_OF_WEEK)]!++;
+  log(`  false alarms by week from the start of training: ${weeks.join(', ')}`);
+  for (const { row, reason } of all.slice(0, SHOWN))
     log(`  false, day ${(row / ROWS_PER_DAY).toFixed(2)}: ${reason}`);
-  if (all.length > FALSE_SHOWN) log(`  … and ${all.length - FALSE_SHOWN} more false ones`);
+  if (all.length > SHOWN) log(`  … and ${all.length - SHOWN} more false ones`);
+}
+
+function showMissed(results: readonly DeviceResult[], log: Log): void {
+  const all = results.flatMap(({ faults }) => faults).filter(({ kind }) => kind !== 'dropout');
+  const missed = all.filter((fault) => !isFound(fault));
+  for (const { kind, channel, from, delayRows } of missed.slice(0, SHOWN)) {
+    const later = delayRows === undefined ? 'not found' : `found after ${delayRows} rows`;
+    log(`  missed, day ${(from / ROWS_PER_DAY).toFixed(2)}: ${kind} ${channel}, ${later}`);
+  }
+  if (missed.length > SHOWN) log(`  … and ${missed.length - SHOWN} more`);
 }
 
 function faultFigures(
