@@ -65,9 +65,10 @@ t.test('acknowledgements for those who want them, no ends for those who do not',
 
 t.test('50 that fire in the same moment are one message, what follows another', async (t) => {
   const { scene, server, alert } = await setting(t);
-  scene.start(notifyConfig([webhook('ops', server.url(), { groupMs: 1_500 })]));
   const ids = Array.from({ length: 50 }, (_, i) => `burst-${i}`);
+  // All in the log before the first is read, however slow the machine is.
   await Promise.all(ids.map((id) => alert(id, { device: id })));
+  scene.start(notifyConfig([webhook('ops', server.url(), { groupMs: 3_000 })]));
   await server.until(() => server.received.length === 1);
   for (const id of ['b1', 'b2', 'b3']) await alert(id);
   await alert('elsewhere', { site: 'other' });
@@ -75,7 +76,7 @@ t.test('50 that fire in the same moment are one message, what follows another', 
   const sizes = server.bodies().map(({ site, alerts }) => `${site} ${alerts.length}`);
   t.same(sizes, ['plant 50', 'other 1', 'plant 3'], 'another site does not wait');
   const [first, , third] = server.received;
-  t.ok(third!.atMs - first!.atMs >= 1_400, `${third!.atMs - first!.atMs} ms apart`);
+  t.ok(third!.atMs - first!.atMs >= 2_900, `${third!.atMs - first!.atMs} ms apart`);
 });
 
 t.test('silenced: nothing, and what still fires at its end is told then', async (t) => {
