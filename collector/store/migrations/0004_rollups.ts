@@ -73,6 +73,9 @@ const COUNTERS = Object.fromEntries(
   ].map((name) => [name, 'UInt64 CODEC(T64, ZSTD(1))']),
 );
 
+/** For later steps. */
+export const COUNTER_NAMES: readonly string[] = Object.keys(COUNTERS);
+
 type Columns = Readonly<Record<string, string>>;
 
 function table(name: string, columns: Columns, engine = ENGINE): string {

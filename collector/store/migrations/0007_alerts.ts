@@ -1,11 +1,14 @@
+import { COUNTER_NAMES } from './0004_rollups.ts';
 import type { Migration } from './migration.ts';
 
 /**
- * Anomalies, alerts, silences and marks: a newer row of an id replaces the older ones.
+ * Anomalies, alerts, silences and marks: a newer row of an id replaces the older ones. And a counter of the
+ * finding z_score.
  * - Anomalies and alerts sort by when they began, as lists and their pages do. That time, the site and the
  *   id never change with the versions of an id: rows with the same three replace each other.
  * - log_id: what is open of a log that was replaced is over, for nobody is left to say so.
  * - What is asked by id alone finds its granules by a bloom filter.
+ * - The view's query is changed in place: without a view, what another process inserts meanwhile is lost.
  */
 const SYNCED = 'fsync_after_insert = 1, fsync_part_directory = 1';
 const BY_ID = 'INDEX ids id TYPE bloom_filter(0.001) GRANULARITY 1';
@@ -18,6 +21,14 @@ export const alerts: Migration = {
   version: 7,
   name: 'alerts',
   statements: [
+    ...['quality_1m', 'quality_1h', 'rollup_1m'].map(
+      (table) =>
+        `ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS z_score UInt64 CODEC(T64, ZSTD(1)) AFTER clock_doubt`,
+    ),
+
+    `ALTER TABLE rollup_1m_to_quality_1m MODIFY QUERY
+SELECT site, device, channel, bucket_ms, ${COUNTER_NAMES.join(', ')}, z_score, updated_ms FROM rollup_1m`,
+
     `CREATE TABLE IF NOT EXISTS anomalies (
   id String,
   site LowCardinality(String),

@@ -71,33 +71,41 @@ t.test('rows survive the new layout, wherever a kill fell', async (t) => {
   }
 });
 
-t.test('a store of version 6 gets the tables of alerts, wherever a kill fell', async (t) => {
-  for (const more of [0, 2]) {
-    const path = join(engineFolder(t), 'store');
-    await makeOld(path, 6, more);
-    const store = await openChdbStore({ path, retentionDays: 36_500 });
-    await store.migrate();
-    const entries = {
-      alerts: [alertEntry(1)],
-      anomalies: [anomalyEntry(1)],
-      silences: [silenceEntry('s')],
-      marks: [markEntry(1)],
-    };
-    await storeEntries(store, entries, 'after');
-    const tables = await store.query(
-      `SELECT name, engine_full LIKE '%TTL%toIntervalDay(1096)%fsync_after_insert = 1%max_suspicious_broken_parts%' AS kept
+t.test(
+  'a store of version 6 gets the tables of alerts and a counter, wherever a kill fell',
+  async (t) => {
+    for (const more of [1, 4]) {
+      const path = join(engineFolder(t), 'store');
+      await makeOld(path, 6, more);
+      const store = await openChdbStore({ path, retentionDays: 36_500 });
+      await store.migrate();
+      const entries = {
+        alerts: [alertEntry(1)],
+        anomalies: [anomalyEntry(1)],
+        silences: [silenceEntry('s')],
+        marks: [markEntry(1)],
+      };
+      await storeEntries(store, entries, 'after');
+      const tables = await store.query(
+        `SELECT name, engine_full LIKE '%TTL%toIntervalDay(1096)%fsync_after_insert = 1%max_suspicious_broken_parts%' AS kept
 FROM system.tables WHERE database = currentDatabase() AND total_rows = 1 AND name IN ('anomalies', 'alerts', 'silences', 'anomaly_marks')
 ORDER BY name`,
-      {},
-      LIMITS,
-    );
-    const names = ['alerts', 'anomalies', 'anomaly_marks', 'silences'];
-    t.same(
-      tables,
-      names.map((name) => ({ name, kept: 1 })),
-    );
-    const [readings] = await store.query('SELECT count() AS n FROM readings', {}, LIMITS);
-    t.same(readings, { n: ROWS });
-    await store.close();
-  }
-});
+        {},
+        LIMITS,
+      );
+      const names = ['alerts', 'anomalies', 'anomaly_marks', 'silences'];
+      t.same(
+        tables,
+        names.map((name) => ({ name, kept: 1 })),
+      );
+      const minute = `INSERT INTO rollup_1m (site, device, channel, bucket_ms, received, z_score, updated_ms)
+SELECT 'demo', 'D01', 'motor1', 0, 3, 2, toUnixTimestamp64Milli(now64(3))`;
+      await store.execute(minute, {}, { timeoutMs: 20_000, maxMemoryBytes: 2 ** 30 });
+      const counters = await store.query('SELECT received, z_score FROM quality_1m', {}, LIMITS);
+      t.same(counters, [{ received: 3, z_score: 2 }], 'the view passes the new counter on');
+      const [readings] = await store.query('SELECT count() AS n FROM readings', {}, LIMITS);
+      t.same(readings, { n: ROWS });
+      await store.close();
+    }
+  },
+);
