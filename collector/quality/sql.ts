@@ -55,6 +55,7 @@ const COLUMNS: readonly FindingCode[] = [
   'late',
   'future',
   'clock_doubt',
+  'z_score',
 ];
 const SUMS = [
   'received',
