@@ -248,7 +248,7 @@ export class DeviceLooks implements RowLooker {
         device.dueMs = Math.min(device.dueMs, toldMs);
         continue;
       }
-      const now = { change: 'pending' as const, level: 0, startedMs: life.sinceMs };
+      const now = { change: 'pending' as const, level: life.top, startedMs: life.sinceMs };
       const standing = this.#standing(device, rule, { ...now, atMs: life.lastMs });
       this.#entries.tellPending(subjectOf(device, rule), standing, this.#context);
     }

@@ -40,7 +40,7 @@ export class GatewayOwn {
 
   /** It was down when last looked at. */
   get wasDown(): boolean {
-    return this.#lives[indexOf(GATEWAY_DOWN)]!.holds;
+    return this.#lives[indexOf(GATEWAY_DOWN)]!.top >= 0;
   }
 
   /** Its batches are old, or were just now: latencies of its devices follow from that. */
@@ -90,7 +90,7 @@ export class GatewayOwn {
     if (change === 'pending') this.#pendingMs[i] = nowMs;
     const subject = { device: '', area: '', line: '', rule };
     const startedMs = Number.isNaN(life.sinceMs) ? sinceMs : life.sinceMs;
-    const level = life.level >= 0 ? life.level : Math.max(0, before);
+    const level = Math.max(life.level, life.isPending ? life.top : before, 0);
     const standing = this.#standing(rule, change, level, startedMs, facts);
     entries.turn(subject, standing, context);
     if (life.isPending && entries.open.find('', rule.name) === undefined) {

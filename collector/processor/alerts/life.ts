@@ -40,9 +40,9 @@ export class Life {
     return this.level < 0 && this.#above !== 0;
   }
 
-  /** Some level held at the last look. */
-  get holds(): boolean {
-    return this.#above !== 0;
+  /** Index of the severest level that held at the last look; -1: none did. */
+  get top(): number {
+    return 31 - Math.clz32(this.#above);
   }
 
   /** Time of the last look; NaN before the first. */
