@@ -215,7 +215,7 @@ export class SilenceList {
       { class: 'what' },
       element('strong', {}, name(scopeText(silence, say))),
     );
-    what.append(who, element('span', { class: 'why' }, name(silence.reason)), problem);
+    what.append(who, element('span', { class: 'said' }, name(silence.reason)), problem);
     return element('li', { class: 'alert quiet', 'data-silence': silence.id }, what, end);
   }
 }

@@ -277,6 +277,21 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
     stub.alerts.clear();
   });
 
+  await t.test('one of a gateway itself is of no device', async (t) => {
+    stub.add(stubAlert('1', { device: '', rule: 'gateway_down', title: 'Gateway down' }));
+    const { page, errors } = await openPage(t, browser, stub.base);
+    await page.locator('#alerts-firing li').getByText('Gateway gw1').waitFor();
+    t.equal(await page.locator('#alerts-firing a').count(), 0);
+    await page.locator('[data-action="silence"]').click();
+    const scopes = page.locator('[data-field="scope"] label');
+    t.same(
+      (await scopes.allTextContents()).map((text) => text.trim()),
+      ['“Gateway down” in all of site demo', 'All alerts of site demo'],
+    );
+    t.same(errors, []);
+    stub.alerts.clear();
+  });
+
   await t.test('history, page by page', async (t) => {
     for (let i = 0; i < 45; i++) {
       const started_ms = Date.now() - (i + 1) * HOUR_MS;
