@@ -9,12 +9,16 @@ import { openKafkaLog } from '../../collector/log/kafka.ts';
 import type { Log } from '../../collector/log/log.ts';
 import { startProcessing } from '../../collector/processing.ts';
 import type {
+  AlertEntry,
+  AnomalyEntry,
   DeviceEntry,
   EventEntry,
   GatewayEntry,
   LedgerEntry,
+  MarkEntry,
   QuarantineEntry,
   ReleaseEntry,
+  SilenceEntry,
 } from '../../collector/processor/outputs.ts';
 import { EventKind } from '../../collector/processor/outputs.ts';
 import { OutputKind, RawKind } from '../../collector/types.ts';
@@ -113,6 +117,7 @@ const GATEWAY: Fields<GatewayEntry> = {
   site: true,
   gateway: true,
   online: true,
+  endedCleanly: true,
   version: true,
   installId: true,
   epoch: true,
@@ -149,6 +154,79 @@ const RELEASE: Fields<ReleaseEntry> = {
   by: true,
   releasedMs: true,
 };
+const ANOMALY: Fields<AnomalyEntry> = {
+  id: true,
+  site: true,
+  gateway: true,
+  device: true,
+  detector: true,
+  channel: true,
+  state: true,
+  onsetMs: true,
+  peakMs: true,
+  endMs: true,
+  score: true,
+  value: true,
+  expectedLow: true,
+  expectedHigh: true,
+  reason: true,
+  channels: true,
+  maintenance: true,
+  version: true,
+  updatedMs: true,
+};
+const ALERT: Fields<AlertEntry> = {
+  id: true,
+  site: true,
+  gateway: true,
+  device: true,
+  area: true,
+  line: true,
+  rule: true,
+  severity: true,
+  state: true,
+  title: true,
+  titleKo: true,
+  summary: true,
+  summaryKo: true,
+  values: true,
+  startedMs: true,
+  firedMs: true,
+  acknowledgedMs: true,
+  acknowledgedBy: true,
+  acknowledgedNote: true,
+  resolvedMs: true,
+  resolvedBy: true,
+  silence: true,
+  inhibitedBy: true,
+  version: true,
+  receivedMs: true,
+  updatedMs: true,
+};
+const SILENCE: Fields<SilenceEntry> = {
+  id: true,
+  kind: true,
+  site: true,
+  area: true,
+  line: true,
+  device: true,
+  rule: true,
+  fromMs: true,
+  untilMs: true,
+  by: true,
+  reason: true,
+  updatedMs: true,
+};
+const MARK: Fields<MarkEntry> = {
+  anomaly: true,
+  site: true,
+  gateway: true,
+  device: true,
+  mark: true,
+  by: true,
+  note: true,
+  markedMs: true,
+};
 /** By kind: the section, and the fields of what the kind holds. */
 const JSON_KINDS = {
   quarantine: { title: 'Quarantine entry', fields: QUARANTINE },
@@ -157,6 +235,10 @@ const JSON_KINDS = {
   gateway: { title: 'Gateway', fields: GATEWAY },
   device: { title: 'Device', fields: DEVICE },
   release: { title: 'Release', fields: RELEASE },
+  anomaly: { title: 'Anomaly', fields: ANOMALY },
+  alert: { title: 'Alert', fields: ALERT },
+  silence: { title: 'Silence', fields: SILENCE },
+  mark: { title: 'Mark', fields: MARK },
 };
 
 t.test('the page names every kind, field, finding and event', async (t) => {
