@@ -36,12 +36,11 @@ export class AlertPlant {
   }
 
   configure(profiles?: Record<string, DeviceProfile>, version = 'v1'): void {
-    const { profiles: builtIn } = loadConfiguration({ profilesDir: undefined, retentionMs: 0 });
     const value: Configuration = {
       version,
       retentionMs: 0,
       aheadMaxMs: 86_400_000,
-      profiles: profiles ?? builtIn,
+      profiles: profiles ?? builtIn(),
       assignments: [],
     };
     this.run(RawKind.CONFIGURATION, value, '');
@@ -109,6 +108,10 @@ export class AlertPlant {
     this.alerts.push(...alerts);
     this.events.push(...events);
   }
+}
+
+function builtIn(): Record<string, DeviceProfile> {
+  return loadConfiguration({ profilesDir: undefined, retentionMs: 0 }).profiles;
 }
 
 function shown({ rule, state, severity, device, silence, inhibitedBy }: AlertEntry): string {
