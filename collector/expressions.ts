@@ -198,14 +198,14 @@ function evaluatorOf(
     id,
     facts === undefined ? channel : channelKey(channel, facts),
   ]);
+  for (const fact of found.facts) keys.push([fact, fact]);
   for (const { id, channel } of found.baselines) keys.push([id, baselineKey(channel)]);
-  const renamed = keys.filter(([id, key]) => id !== key);
+  const isRenamed = keys.some(([id, key]) => id !== key);
+  // One for all evaluations: copying `values` would cost more than the expression.
+  const own: ExpressionValues = Object.create(null);
   return (values) => {
-    let context = values;
-    if (renamed.length > 0) {
-      context = { ...values };
-      for (const [id, key] of renamed) context[id] = values[key] as number;
-    }
+    if (isRenamed) for (const [id, key] of keys) own[id] = values[key] as number;
+    const context = isRenamed ? own : values;
     try {
       return parsed(context);
     } catch (error) {
