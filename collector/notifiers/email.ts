@@ -63,7 +63,7 @@ export function makeEmail(
         if (rejected.length === 0) return undefined;
         return `${host}:${port} does not take ${rejected.join(', ')}`;
       } catch (error) {
-        throw failureOf(error as SmtpFailure, `${host}:${port}`, password);
+        throw failureOf(error as SmtpFailure, `${host}:${port}`, username, password);
       }
     },
   };
@@ -120,10 +120,21 @@ async function untilAborted<Result>(
   }
 }
 
+function btoaUtf8(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64');
+}
+
 /** A mail that the server will never take, as against one that it cannot take now. */
-function failureOf(error: SmtpFailure, server: string, password: string): NotifyError {
+function failureOf(
+  error: SmtpFailure,
+  server: string,
+  username: string | undefined,
+  password: string,
+): NotifyError {
   const { code = '', responseCode = 0 } = error;
-  const secrets = [password, Buffer.from(password).toString('base64')];
+  // Also as AUTH LOGIN and AUTH PLAIN send it, should a server repeat that.
+  const sent = [password, `\0${username ?? ''}\0${password}`];
+  const secrets = password === '' ? [] : sent.flatMap((one) => [one, btoaUtf8(one)]);
   const text = `${server}: ${oneLine(scrub(error.message, secrets), 200)}`;
   if (code === 'EAUTH' || responseCode === 530 || responseCode === 535)
     return new NotifyError('NOTIFY_NOT_AUTHORISED', text);

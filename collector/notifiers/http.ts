@@ -93,8 +93,8 @@ function shown(answer: string, { url, secrets = [] }: Request): string {
     .slice(0, ANSWER_SHOWN_MAX);
 }
 
-/** Longer texts are searched whole; what is shorter than this is no secret. */
-const SECRET_MIN = 6;
+/** What is shorter would make any text unreadable, and is no secret. */
+const SECRET_MIN = 4;
 
 /** `text` with each of `secrets` replaced. */
 export function scrub(text: string, secrets: readonly string[]): string {
