@@ -190,10 +190,7 @@ backtestCommand
   .option('--channels <names>', 'columns of the values, with commas between them')
   .option('--train <rows>', 'rows that the detectors learn from before they say anything')
   .option('--profile <profile>', 'a profile file (YAML), or the name of a profile in profiles_dir')
-  .option(
-    '--out <file>',
-    'where the rows go, instead of stdout; of a history: -, or nowhere if left out',
-  )
+  .option('--out <file>', 'where the rows go; - is stdout; left out: stdout, of a history nowhere')
   .option('--label <column>', '1 where something was wrong, else 0')
   .option('--windows <file>', 'JSON {"name": [["from", "to"], …]}: when something was wrong')
   .option(

@@ -99,7 +99,8 @@ async function ofFile(
       windows === undefined ? undefined : readWindows(windows.file, windows.name, file, zone),
   });
   const timed = timesOf(run.outcomes(), ({ tag }) => tag.time);
-  await write(linesOf(timed, { mark, language }), options.out, stdout, signal);
+  const isWhole = await write(linesOf(timed, { mark, language }), options.out, stdout, signal);
+  if (!isWhole) return;
   if (options.json) output.error(JSON.stringify(run.summary));
   else for (const line of summaryLines(run.summary)) output.error(line);
 }
@@ -134,8 +135,8 @@ async function ofHistory(
   const timed = timesOf(counted, ({ tag }) => tag);
   if (options.out === undefined) for await (const _ of timed);
   else {
-    const out = options.out === '-' ? undefined : options.out;
-    await write(linesOf(timed, { mark, language: options.language }), out, stdout, signal);
+    const lines = linesOf(timed, { mark, language: options.language });
+    if (!(await write(lines, options.out, stdout, signal))) return;
   }
   const summary = measures.summary();
   if (summary.rows === 0)
@@ -196,24 +197,29 @@ async function* linesOf(rows: AsyncIterable<Timed>, look: Look): AsyncGenerator<
   for await (const { time, outcome } of rows) yield lineOf(time, outcome, look);
 }
 
-/** Rejects with BACKTEST_OUTPUT when the file cannot be written; who reads stdout may end it at any time. */
+/**
+ * `out` left out, or `-`: stdout, whose reader may go away at any time: then it answers false. Rejects with
+ * BACKTEST_OUTPUT when the file cannot be written.
+ */
 async function write(
   lines: AsyncIterable<string>,
   out: string | undefined,
   stdout: NodeJS.WritableStream,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<boolean> {
+  const isFile = out !== undefined && out !== '-';
   const from = Readable.from(blocksOf(lines), { objectMode: true });
-  const to = out === undefined ? stdout : createWriteStream(out);
+  const to = isFile ? createWriteStream(out) : stdout;
   try {
     await pipeline(from, to, {
-      end: out !== undefined,
+      end: isFile,
       ...(signal === undefined ? {} : { signal }),
     });
+    return true;
   } catch (error) {
     const { code, syscall } = error as NodeJS.ErrnoException;
-    if (code === 'EPIPE' && out === undefined) return;
-    if (out === undefined || syscall === undefined || error instanceof CollectorError) throw error;
+    if (code === 'EPIPE' && !isFile) return false;
+    if (!isFile || syscall === undefined || error instanceof CollectorError) throw error;
     throw new CollectorError('BACKTEST_OUTPUT', (error as Error).message, { cause: error });
   }
 }

@@ -189,4 +189,5 @@ t.test('who reads stdout may stop at any time', async (t) => {
   const output = { log: () => undefined, error: (line: string) => void said.push(line) };
   const options = { config: 'none', ...PUMP_OPTIONS };
   t.equal(await backtest(PUMP, options, {}, { stdout, output, nowMs: 0 }), 0);
+  t.same(said, [], 'nothing is said of a part');
 });
