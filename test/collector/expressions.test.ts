@@ -3,7 +3,13 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { ExpressionValues } from '../../collector/expressions.ts';
-import { compileExpression, EXPRESSION_LENGTH_MAX } from '../../collector/expressions.ts';
+import {
+  baselineKey,
+  channelKey,
+  compileCondition,
+  compileExpression,
+  EXPRESSION_LENGTH_MAX,
+} from '../../collector/expressions.ts';
 import type { ChannelType } from '../../collector/profile.ts';
 
 const types: Record<string, ChannelType> = {
@@ -115,4 +121,59 @@ t.test('property: arithmetic is that of JavaScript', async () => {
       (a, b) => plan.ok && plan.evaluate({ a, b }) === (a + 2) * b - a / 3 > 7,
     ),
   );
+});
+
+const facts: Record<string, ChannelType> = { quality: 'number', anomaly: 'boolean' };
+
+t.test('conditions name facts and baselines', async (t) => {
+  const known = { ...types, quality: 'number' as const };
+  const all: ExpressionValues = {
+    ...values,
+    quality: 50,
+    anomaly: true,
+    [channelKey('quality', facts)]: 7,
+    [baselineKey('a')]: 4,
+    [baselineKey('온도-1')]: 6,
+  };
+  const cases: [string, boolean | undefined, string[], string[], string[]][] = [
+    ['abs(a - baseline(a)) > 2 * 1', true, ['a'], [], ['a']],
+    ['baseline(a) + baseline(`온도-1`) == 10', true, [], [], ['a', '온도-1']],
+    ['baseline(a) > 3 && baseline(a) < 5', true, [], [], ['a']],
+    ['quality < 70 && anomaly', true, [], ['quality', 'anomaly'], []],
+    ['`quality` < 10 && quality > 10', true, ['quality'], ['quality'], []],
+    ['baseline(b) > 3', undefined, [], [], ['b']],
+  ];
+  for (const [text, wanted, channels, named, baselines] of cases)
+    for (const typed of [known, undefined]) {
+      const compiled = compileCondition(text, typed, facts);
+      if (!compiled.ok) t.fail(`${text}: ${compiled.message}`);
+      else {
+        t.equal(compiled.decide(all), wanted, text);
+        t.same(
+          [compiled.channels, compiled.facts, compiled.baselines],
+          [channels, named, baselines],
+        );
+      }
+    }
+});
+
+t.test('mistakes in conditions have their places, behind baselines too', async (t) => {
+  const cases: [string, RegExp, number, number][] = [
+    ['baseline(a) > 1 && baseline(b) > 2 &&\n nope > 1', /no channel "nope".*quality/, 2, 2],
+    ['baseline(a) > 1000000 && note > 2', /text > number/, 1, 26],
+    ['baseline(run) > 1', /only numbers/, 1, 10],
+    ['baseline(a, b) > 1', /one channel/, 1, 1],
+    ['baseline() > 1', /one channel/, 1, 1],
+    ['note.baseline() > 1', /no function "baseline"/, 1, 1],
+    ['1 < 2', /no channel and no fact/, 1, 1],
+  ];
+  for (const [text, message, line, column] of cases) {
+    const compiled = compileCondition(text, types, facts);
+    if (compiled.ok) t.fail(`${text} is no mistake`);
+    else {
+      t.match(compiled.message, message, text);
+      t.same([compiled.line, compiled.column], [line, column], text);
+    }
+  }
+  t.notOk(compileExpression('baseline(a) > 1', types).ok, 'rules know no baselines');
 });

@@ -139,7 +139,7 @@ export class RollingCounts {
     if (intervalMs <= 0) return 0;
     const windowMs = (this.#newest - WINDOW_MINUTES + 1) * MINUTE_MS;
     const spanMs = nowMs - Math.max(this.#sinceMs, windowMs);
-    return spanMs <= 0 ? 0 : Math.floor(spanMs / intervalMs) * channels;
+    return !(spanMs > 0) ? 0 : Math.floor(spanMs / intervalMs) * channels;
   }
 
   /** Where the minute of this time is counted; -1: it is before the window. */
