@@ -104,7 +104,7 @@ export class Judging implements RowTaker {
     const plan = this.#plan.channelOf(channel, isBoolean);
     if (plan.detectors.length === 0) return;
     const reading = this.#reading;
-    // Not -0: it would be another value than 0 in a snapshot's names only.
+    // Not -0: it would come back as 0 from the snapshot of an open anomaly.
     reading.value = value + 0;
     reading.timeMs = timeMs;
     reading.findings = findings;

@@ -24,7 +24,9 @@ const NOISE_Z = 12;
 const SAMPLES = 13;
 const STRIDE = 14;
 const SINCE = 15;
-const LASTING = 16;
+/** The smallest step between two values: of channels that move in steps the unit is at least a part of it. */
+const STEP = 16;
+const LASTING = 17;
 const LEVELS = LASTING + LASTING_FIELDS;
 const SAMPLES_MAX = 68;
 const NOISES = LEVELS + SAMPLES_MAX;
@@ -44,6 +46,8 @@ const BELOW = 0.8;
 const BASE_RATE = 1 / 1_000;
 const BASE_RATE_ON = 1 / 2_000;
 const NOISE_NARROWER = 0.7;
+const LEVEL_STEP = 1 / 4;
+const NOISE_STEP = 1 / 20;
 
 /**
  * The device against its own clean history, over all of its channels: each is as far off as its level, or
@@ -115,8 +119,10 @@ function follow({ slab, value, sinceMs }: ReadingAtHand, at: number, count: numb
   }
   // After a pause the step says nothing.
   if (sinceMs === 0) return;
+  const size = Math.abs(value - slab[at + BEFORE]!);
+  if (size > 0 && (slab[at + STEP] === 0 || size < slab[at + STEP]!)) slab[at + STEP] = size;
   const most = STEP_MAX * Math.sqrt(slab[at + RAW_VARIANCE]!);
-  const step = Math.min(most, Math.abs(value - slab[at + BEFORE]!));
+  const step = Math.min(most, size);
   const rate = Math.max(NOISE_RATE, 1 / count);
   slab[at + NOISE] = slab[at + NOISE]! + rate * (step - slab[at + NOISE]!);
 }
@@ -173,9 +179,10 @@ function sample({ slab, isClean }: ReadingAtHand, at: number): void {
 
 function fit(slab: Float64Array, at: number): void {
   const isFirst = slab[at + LEVEL_SCALE] === 0;
-  const floor = slab[at + RAW_VARIANCE]! / 256;
+  const step = slab[at + STEP]!;
+  const floor = Math.max(slab[at + RAW_VARIANCE]! / 256, (LEVEL_STEP * step) ** 2);
   const levels = spreadOf(slab, at + LEVELS, floor);
-  const noises = spreadOf(slab, at + NOISES, 0);
+  const noises = spreadOf(slab, at + NOISES, (NOISE_STEP * step) ** 2);
   slab[at + LEVEL_SCALE] = levels.scale;
   slab[at + NOISE_SCALE] = noises.scale / NOISE_NARROWER;
   if (isFirst) {

@@ -32,8 +32,11 @@ const HIGH = 10;
 const HOUR = 11;
 const HOUR_READINGS = 12;
 const IS_FIRST_HOUR = 13;
+/** The value before, and the smallest step between two values: what moves in steps is not surprising by one. */
+const BEFORE = 14;
+const STEP = 15;
 /** By hour of day: value and how many readings made it; by hour of week: value. */
-const HOURS = 14;
+const HOURS = 16;
 const HOUR_COUNTS = HOURS + 24;
 const WEEK = HOUR_COUNTS + 24;
 const WEEK_HOURS = 168;
@@ -64,12 +67,16 @@ const SUPPRESSED = 0.45;
 const RATIO_MIN = 1.07;
 /** Of n readings so many were more surprising than the unit. */
 const TAIL_READINGS = 5;
+/** What was seen longer ago is forgotten, little by little. */
+const KEPT_READINGS = 20_000;
 /** Surprises come in bunches, of which each makes one alarm: ln of how many. */
 const LN_BUNCH = 2.4;
 /** Beyond the unit surprises thin out by e over unit / TAIL_RATE. */
 const TAIL_RATE = 0.65;
 /** No view of an alarm is surprised less: 1 / sqrt(3) of what makes one. */
 const TELLING = 0.5;
+/** Of the range. */
+const STEP_RANGE_MAX = 1 / 4;
 
 const views = new Float64Array(VIEW_COUNT);
 const distances = new Float64Array(VIEW_COUNT);
@@ -129,7 +136,7 @@ function surpriseOf({ slab }: ReadingAtHand, at: number, count: number): number 
     const distance = distanceOf(slab, cover, views[view]!, count);
     distances[view] = distance;
     if (count <= SURPRISE_READINGS) continue;
-    const unit = unitOf(slab, cover);
+    const unit = Math.max(unitOf(slab, cover), view === 0 ? stepOf(slab, at, cover) : 0);
     // Not distance / unit: that may be too large for a double.
     const surprise = unit > 0 ? Math.log2(1 + Math.min(1e100, distance / unit)) : 0;
     sum += surprise * surprise;
@@ -146,12 +153,21 @@ function surpriseOf({ slab }: ReadingAtHand, at: number, count: number): number 
   return Math.sqrt(sum);
 }
 
+/** A step of the value, where the range has several: one more of them is no surprise. */
+function stepOf(slab: Float64Array, at: number, cover: number): number {
+  return Math.min(slab[at + STEP]!, STEP_RANGE_MAX * (highOf(slab, cover) - lowOf(slab, cover)));
+}
+
 function learn(
   { slab, value, intervalMs }: ReadingAtHand,
   at: number,
   count: number,
   hour: number,
 ): void {
+  const step = Math.abs(value - slab[at + BEFORE]!);
+  const smallest = slab[at + STEP]!;
+  if (count > 1 && step > 0 && (smallest === 0 || step < smallest)) slab[at + STEP] = step;
+  slab[at + BEFORE] = value;
   slab[at + COUNT] = count;
   slab[at + LEVEL] = views[1]!;
   slab[at + RESIDUAL] = views[2]!;
@@ -190,7 +206,8 @@ function see(slab: Float64Array, at: number, hour: number): void {
  * unit itself is rare enough.
  */
 function thresholdOf(lnRare: number, count: number): number {
-  const missing = lnRare - LN_BUNCH - Math.log(count / TAIL_READINGS);
+  const known = Math.min(count, KEPT_READINGS) / TAIL_READINGS;
+  const missing = lnRare - LN_BUNCH - Math.log(known);
   return Math.log2(1 + RATIO_MIN + Math.max(0, missing) / TAIL_RATE);
 }
 

@@ -25,7 +25,15 @@ t.test('a value never seen: at once, and in words', async (t) => {
 
 t.test('a value between those that were seen', async (t) => {
   const levels = wandering(3_000, { mean: 0, deviation: 1 }).map((a, i) => (i % 2 ? 100 + a : a));
-  t.same(onsetsOf([...levels, 50]), [3_000]);
+  const device = new Watched([{ a: {} }, only('novelty')]);
+  device.feed(
+    rowsOf(
+      [...levels, 50].map((a) => ({ a })),
+      { intervalMs: 300_000 },
+    ),
+  );
+  t.same(device.scores.at(-1)?.isOnset, true);
+  t.equal(device.onsets.length, 1);
 });
 
 t.test('a level never seen, made of values that are familiar', async (t) => {
