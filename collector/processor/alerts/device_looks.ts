@@ -248,6 +248,8 @@ export class DeviceLooks implements RowLooker {
         device.dueMs = Math.min(device.dueMs, toldMs);
         continue;
       }
+      // Facts are looked up anew: they are not remembered from the look before.
+      if (rule.clock !== 'silence') device.lookUp(rule, life.lastMs, Number.NaN);
       const now = { change: 'pending' as const, level: life.top, startedMs: life.sinceMs };
       const standing = this.#standing(device, rule, { ...now, atMs: life.lastMs });
       this.#entries.tellPending(subjectOf(device, rule), standing, this.#context);

@@ -3,98 +3,18 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import type { LogRecord } from '../../../collector/log/log.ts';
-import type { LedgerEntry } from '../../../collector/processor/outputs.ts';
 import { Processor } from '../../../collector/processor/processor.ts';
-import { changedSince, openState, SnapshotTaker } from '../../../collector/processor/snapshots.ts';
-import type { ProcessorOutput } from '../../../collector/processor/step.ts';
 import { RawKind } from '../../../collector/types.ts';
 import { decodeEnvelope, encodeEnvelope } from '../../../proto/batch.ts';
 import { logOf, stepSpec } from '../../support/random-raw.ts';
 import { RawRecords, said } from '../../support/raw-records.ts';
-
-interface Run {
-  outputs: ProcessorOutput[];
-  ledger: LedgerEntry[];
-}
-
-/** What happens after a record: the state is committed, with a snapshot or without, and a new processor made. */
-interface Cut {
-  after: number;
-  snapshot: boolean;
-  restart: boolean;
-}
-
-/** Runs a log as collector/processing.ts does, in memory. */
-function run(records: readonly LogRecord[], cuts: readonly Cut[]): Run {
-  const committed = new Map<string, Uint8Array>();
-  let processor = new Processor(committed);
-  let snapshots = SnapshotTaker.anew(committed, openState(committed).snapshot);
-  const outputs: ProcessorOutput[] = [];
-  for (const record of records) {
-    outputs.push(...processor.process(record));
-    for (const cut of cuts) {
-      if (cut.after !== record.offset) continue;
-      const position = record.offset + 1;
-      const changes = processor.takeChanges();
-      snapshots.note(changes);
-      keep(committed, changes);
-      // As in the driver the first commit takes one: there must always be one to go back to.
-      if (cut.snapshot || snapshots.position < 0)
-        keep(
-          committed,
-          snapshots.take(processor, position, (key) => committed.get(key)),
-        );
-      if (cut.restart) ({ processor, snapshots } = resumed(committed, records, position));
-    }
-  }
-  const ledger = processor.ledger();
-  ledger.sort((a, b) => (a.gateway + a.epoch < b.gateway + b.epoch ? -1 : 1));
-  return { outputs, ledger };
-}
-
-function resumed(
-  committed: ReadonlyMap<string, Uint8Array>,
-  records: readonly LogRecord[],
-  position: number,
-): { processor: Processor; snapshots: SnapshotTaker } {
-  const { hard, snapshot } = openState(committed);
-  assert.ok(snapshot.position >= 0);
-  const processor = new Processor(snapshot.hard, { soft: snapshot.soft });
-  for (const record of records.slice(snapshot.position, position)) processor.process(record);
-  const changed = changedSince(snapshot, processor.takeChanges(), hard);
-  assert.ok(changed !== undefined, 'the way from the snapshot leads to the committed state');
-  return { processor, snapshots: SnapshotTaker.after(snapshot, changed) };
-}
-
-function keep(
-  committed: Map<string, Uint8Array>,
-  changes: ReadonlyMap<string, Uint8Array | null>,
-): void {
-  for (const [key, bytes] of changes) {
-    if (bytes === null) committed.delete(key);
-    else committed.set(key, new Uint8Array(bytes));
-  }
-}
-
-function flat(outputs: readonly ProcessorOutput[]): string[] {
-  return outputs.map(
-    ({ topic, record }) =>
-      `${topic} ${record.key} ${record.kind} ${Buffer.from(record.value).toString('latin1')}`,
-  );
-}
-
-const cutSpec: fc.Arbitrary<Cut> = fc.record({
-  after: fc.nat({ max: 39 }),
-  snapshot: fc.boolean(),
-  restart: fc.boolean(),
-});
+import { cutWithin, flat, run } from '../../support/replayed.ts';
 
 t.test('the same log gives the same outputs, wherever it is cut', async () => {
   fc.assert(
     fc.property(
       fc.array(stepSpec, { maxLength: 40 }),
-      fc.array(cutSpec, { maxLength: 12 }),
+      fc.array(cutWithin(40), { maxLength: 12 }),
       (steps, cuts) => {
         const records = logOf(steps);
         const whole = run(records, []);
