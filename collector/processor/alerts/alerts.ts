@@ -312,7 +312,8 @@ export class GatewayAlerts {
       device.isDirty = true;
     }
     for (const entry of this.#entries.open.sorted()) {
-      const plan = this.#devices.get(entry.device)?.plan;
+      // '': the gateway itself, whose rules are in no configuration.
+      const plan = entry.device === '' ? undefined : this.#devices.get(entry.device)?.plan;
       if (plan === undefined || plan.rules.some(({ name }) => name === entry.rule)) continue;
       this.#entries.end(entry, 'rule_removed', context);
     }
