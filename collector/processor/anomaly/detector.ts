@@ -48,6 +48,8 @@ export interface ReadingAtHand {
   teaches: boolean;
   /** Older than what was learnt: nothing at all may change. */
   isLate: boolean;
+  /** No detector whose word lasts found the channel abnormal at its last reading. */
+  isSettled: boolean;
   /** No anomaly of the device is open. */
   isClean: boolean;
   /** Channels of the device. */

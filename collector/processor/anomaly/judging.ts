@@ -68,6 +68,7 @@ export class Judging implements RowTaker {
       findings: 0,
       teaches: false,
       isLate: false,
+      isSettled: true,
       isClean: true,
       channels: 0,
       lnRare: 1,
@@ -144,6 +145,7 @@ export class Judging implements RowTaker {
     const at = this.#device.at(place);
     reading.sinceMs = noteTime(slab, at, reading.timeMs);
     reading.intervalMs = slab[at + ChannelField.INTERVAL_MS]!;
+    reading.isSettled = slab[at + ChannelField.HELD]! < THRESHOLD;
     slab[at + ChannelField.LAST_VALUE] = reading.value;
     let held = 0;
     const loudest = this.#loudest;

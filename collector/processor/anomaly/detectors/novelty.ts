@@ -99,7 +99,8 @@ export const novelty: Detector = {
     const hour = hourOf(reading.timeMs);
     look(reading, at, count, hour);
     const surprise = surpriseOf(reading, at, count);
-    if (reading.teaches && !reading.isLate) learn(reading, at, count, hour);
+    // While it is stuck or has drifted off, what it says is no experience.
+    if (reading.teaches && reading.isSettled && !reading.isLate) learn(reading, at, count, hour);
     if (count <= SILENT_READINGS) return 0;
     const score = surprise / (surprise + thresholdOf(reading.lnRare, count));
     return reading.isLate ? score : once(slab, at, score, surprise);
