@@ -41,11 +41,15 @@ export class RollingCounts {
   #newest = Number.NEGATIVE_INFINITY;
   /** Readings are expected from then on. */
   #sinceMs = Number.NaN;
-  /** Something that costs points is in the window. */
+  /** Something that costs points came since looked(). */
   #isBlemished = false;
 
   get isBlemished(): boolean {
     return this.#isBlemished;
+  }
+
+  looked(): void {
+    this.#isBlemished = false;
   }
 
   get minute(): number {
@@ -159,12 +163,6 @@ export class RollingCounts {
     // After a gap as long as the window nothing was missing in it: the device was away, or off.
     if (!(minute < this.#newest + WINDOW_MINUTES)) this.#sinceMs = timeMs;
     this.#newest = minute;
-    if (!this.#isBlemished) return;
-    this.#isBlemished = false;
-    this.#each((at) => {
-      for (let f = COMPLETENESS; f < FIELDS; f++)
-        if (this.#counts[at + f]! > 0) this.#isBlemished = true;
-    });
   }
 
   /** Calls back with the place of each minute in the window that has readings, the oldest first. */

@@ -88,8 +88,10 @@ export class DeviceLooks implements RowLooker {
       this.#areFactsDue ||
       counts?.isBlemished === true ||
       plan.factRules.some((i) => !lives[i]!.isQuiet || plan.rules[i]!.followsScore);
-    if (areFactsDue && !Number.isNaN(newestMs))
+    if (areFactsDue && !Number.isNaN(newestMs)) {
+      counts?.looked();
       for (const index of plan.factRules) this.#lookAt(device, index, newestMs, Number.NaN);
+    }
     for (const index of plan.logRules) {
       const rule = plan.rules[index]!;
       if (!lives[index]!.isQuiet) device.isDirty = true;

@@ -132,6 +132,8 @@ t.test('counts of the last minutes', async (t) => {
   t.ok(quality > 80 && quality < 90, `completeness alone suffers: ${quality}`);
   const restored = RollingCounts.decode(JSON.parse(JSON.stringify(counts.encode())));
   t.equal(restored.quality(440_000, pace), quality);
+  t.ok(counts.isBlemished && restored.isBlemished);
+  counts.looked();
   counts.addLate(10_000, maskOf('late'), false);
   t.equal(counts.quality(440_000, pace), quality, 'from before the window');
   counts.add(10_000_000, 0, false);
