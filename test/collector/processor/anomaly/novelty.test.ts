@@ -106,3 +106,12 @@ t.test('implausible values do not teach: they stay unusual', async (t) => {
   const again = wandering(400, { seed: 'd' });
   t.equal(onsetsOf([...before, 140, ...again, 140, ...again, 140, ...again], device).length, 3);
 });
+
+t.test('values on the way of a drift are no experience: later they are new again', async (t) => {
+  const device = new Watched([{ a: {} }, only('novelty', 'drift')]);
+  const off = wandering(200, { seed: 'e' }).map((value, i) => value + 0.5 * i);
+  const back = wandering(500, { seed: 'f' });
+  device.feed(rowsOf([...wandering(6_000), ...off, ...back, 120].map((a) => ({ a }))));
+  t.match(device.scores.at(-1), { isOnset: true });
+  t.match(device.onsets.at(-1), { detector: 'novelty', value: 120 });
+});
