@@ -22,6 +22,8 @@ export const UNKNOWN = -2;
 export interface DeviceAnomaly {
   reason: AnomalyReason;
   onsetMs: number;
+  /** '': the device as a whole. */
+  channel: string;
 }
 
 /** By the names of channels and rules: places in a plan change with the configuration. */

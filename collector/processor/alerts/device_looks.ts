@@ -2,7 +2,7 @@
 
 import type { AnomalyChange } from '../anomaly/detection.ts';
 import type { AnomalyReason } from '../outputs.ts';
-import { GATEWAY_BEHIND, GATEWAY_DOWN } from './built_in.ts';
+import { ANOMALY_RULE, GATEWAY_BEHIND, GATEWAY_DOWN } from './built_in.ts';
 import type { AlertContext } from './context.ts';
 import type { DeviceWatch } from './device.ts';
 import { UNKNOWN } from './device.ts';
@@ -102,7 +102,8 @@ export class DeviceLooks implements RowLooker {
     device.hasNews = true;
   }
 
-  anomaly(device: DeviceWatch, { phase, onsetMs, endMs, reason }: AnomalyChange): void {
+  anomaly(device: DeviceWatch, change: AnomalyChange): void {
+    const { phase, onsetMs, endMs, reason, channel } = change;
     const before = device.anomaly;
     if (before === undefined && phase === 'end') return;
     if (before !== undefined) {
@@ -112,7 +113,7 @@ export class DeviceLooks implements RowLooker {
       this.#ended = undefined;
     }
     if (phase !== 'onset') return;
-    device.anomaly = { reason, onsetMs };
+    device.anomaly = { reason, onsetMs, channel };
     this.#lookAtAnomaly(device, onsetMs);
   }
 
@@ -180,7 +181,9 @@ export class DeviceLooks implements RowLooker {
   #goesOn(device: DeviceWatch, rule: CompiledRule, life: Life, rank: number, atMs: number): void {
     const entry = this.#entries.open.find(device.name, rule.name);
     if (entry === undefined) return;
-    if (entry.inhibitedBy !== '' && rank >= 0 && this.#inhibitorOf(rule) === '') {
+    // What stands for an anomaly has told of its cause: there is nothing to add once that is over.
+    const waits = entry.inhibitedBy === GATEWAY_DOWN || entry.inhibitedBy === GATEWAY_BEHIND;
+    if (waits && rank >= 0 && this.#inhibitorOf(device, rule) === '') {
       const { startedMs } = entry;
       const said = { change: 'none' as const, level: life.level, startedMs, atMs };
       this.#entries.release(entry, this.#standing(device, rule, said), this.#context);
@@ -203,7 +206,7 @@ export class DeviceLooks implements RowLooker {
       change,
       startedMs,
       severity: rule.levels[level]!.severity,
-      inhibitor: this.#inhibitorOf(rule),
+      inhibitor: this.#inhibitorOf(device, rule),
       say: (sinceMs) => {
         const values = valuesOf(rule, device.plan, device.values);
         const anomaly = rule.facts.includes('anomaly')
@@ -222,9 +225,22 @@ export class DeviceLooks implements RowLooker {
     };
   }
 
-  #inhibitorOf({ clock }: CompiledRule): string {
+  #inhibitorOf(device: DeviceWatch, { clock, name }: CompiledRule): string {
+    if (name === ANOMALY_RULE) return this.#causeOf(device);
     if (clock === 'silence' && this.#own.isDown) return GATEWAY_DOWN;
     return clock === 'receipts' && this.#own.isBehind ? GATEWAY_BEHIND : '';
+  }
+
+  /** A rule about the channel of the anomaly whose alert people have been told of: one cause, one alert. */
+  #causeOf({ name, anomaly, plan }: DeviceWatch): string {
+    const slot = plan.slots.get(anomaly?.channel ?? '');
+    if (slot === undefined) return '';
+    for (const index of plan.channels[slot]!.rules) {
+      const entry = this.#entries.open.find(name, plan.rules[index]!.name);
+      if (entry === undefined || entry.state === 'pending' || entry.inhibitedBy !== '') continue;
+      return entry.rule;
+    }
+    return '';
   }
 
   /**

@@ -31,8 +31,8 @@ class Watched {
     };
   }
 
-  send(timeMs: number, anomalies: AnomalyChange[] = [], score = 0): AlertEntry[] {
-    const columns = chunkOf([reading('a', 1, { timeMs })]);
+  send(timeMs: number, anomalies: AnomalyChange[] = [], score = 0, value = 1): AlertEntry[] {
+    const columns = chunkOf([reading('a', value, { timeMs })]);
     const firstSeq = this.#seq++;
     const said = judge(this.#validation, this.context.configuration, columns, { firstSeq });
     const fresh = [{ from: firstSeq, to: firstSeq }];
@@ -99,4 +99,34 @@ t.test('what is said of unknown devices is nothing', async (t) => {
   t.same(one.alerts.anomalies([change('onset', T0), change('end', T0, T0)], one.context), []);
   one.alerts.rejected('D99', 5);
   t.same(one.send(T0, [change('end', T0, T0)]), [], 'an end without a begin');
+});
+
+t.test('one cause, one alert: a rule about its channel stands for an anomaly', async (t) => {
+  const tooHigh: AlertRule = {
+    ...{ name: 'a_high', title: 'a is high', forMs: 0, resolveAfterMs: 0 },
+    levels: [{ severity: 'CRITICAL', when: 'a > 0.5' }],
+  };
+  const one = new Watched(tooHigh);
+  t.match(one.send(T0 + 1_000, [change('onset', T0 + 1_000)]), [
+    { rule: 'a_high', state: 'firing', inhibitedBy: '' },
+    { rule: 'anomaly', state: 'firing', inhibitedBy: 'a_high' },
+  ]);
+  t.match(
+    one.send(T0 + 2_000, [], 0.9, 0.2),
+    [{ rule: 'a_high', state: 'resolved' }],
+    'that it is over is told, and not that an anomaly goes on',
+  );
+  one.context.nowMs = T0 + 3_000;
+  t.same(
+    one.alerts.tick(one.context).filter(({ rule }) => rule === 'anomaly'),
+    [],
+  );
+  t.match(one.send(T0 + 121_000, [change('end', T0 + 1_000, T0 + 3_000)], 0, 0.2), [
+    { rule: 'anomaly', state: 'resolved', inhibitedBy: 'a_high' },
+  ]);
+  t.match(
+    one.send(T0 + 122_000, [{ ...change('onset', T0 + 122_000), channel: 'b' }]).slice(-1),
+    [{ rule: 'anomaly', state: 'firing', inhibitedBy: '' }],
+    'of another channel',
+  );
 });
