@@ -48,6 +48,8 @@ const AFTER_TRANSACTION: Aim = { commit: 'outputs', when: 'resolved' };
 const BEFORE_TRANSACTION: Aim = { commit: 'outputs', when: 'before' };
 const GAVE_WAY =
   /"msg":"frozen"[\s\S]*("code":"(LOG_FENCED|STORE_PASS_REPLACED|LOG_UNAVAILABLE)"|"msg":"the work is shared anew")/;
+/** After statements that took long, by faults or on a slow machine, a level rests up to ten minutes. */
+const ROLLUPS_MS = 660_000;
 const ROLLUPS = /^fms_collector_(rollup|writer|store|owned)/;
 const BEFORE_SNAPSHOT: Aim = { commit: 'snapshot', when: 'before' };
 
@@ -197,7 +199,7 @@ t.test('processes are killed and frozen under load', options, async (t) => {
         .split('\n')
         .filter((line) => ROLLUPS.test(line))
         .join('\n');
-    await one.until('the roll-ups are complete', isSettled, shown);
+    await one.until('the roll-ups are complete', isSettled, shown, ROLLUPS_MS);
   }
   t.same(await emittedOnce(front, gateways), [], 'the store holds what was emitted, each once');
   await Promise.all([serve, ...workers].map((one) => one.stop()));
