@@ -84,6 +84,9 @@ t.test('processes come and go under load', { skip: kafkaMissing() }, async (t) =
       new RovingGateway({ gateway, ports: () => intakes.map(({ mqttPort }) => mqttPort) }),
   );
   for (const gateway of gateways) gateway.start();
+  t.teardown(() => {
+    for (const gateway of gateways) gateway.abandon();
+  });
   const storedBy = async (serve: ComponentProcess): Promise<number> => {
     const { totals } = await serve.get<{ totals: { stored: number } }>('/api/v1/ledger');
     return totals.stored;

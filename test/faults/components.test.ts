@@ -46,7 +46,10 @@ const AFTER_INTENT: Aim = { commit: 'intent', when: 'resolved' };
 /** A transaction is through, the snapshot that would spare its repetition is not. */
 const AFTER_TRANSACTION: Aim = { commit: 'outputs', when: 'resolved' };
 const BEFORE_TRANSACTION: Aim = { commit: 'outputs', when: 'before' };
-const FENCED = /"msg":"frozen"[\s\S]*"code":"(LOG_FENCED|STORE_PASS_REPLACED|LOG_UNAVAILABLE)"/;
+const GAVE_WAY =
+  /"msg":"frozen"[\s\S]*("code":"(LOG_FENCED|STORE_PASS_REPLACED|LOG_UNAVAILABLE)"|"msg":"the work is shared anew")/;
+/** After statements that took long, by faults or on a slow machine, a level rests up to ten minutes. */
+const ROLLUPS_MS = 660_000;
 const ROLLUPS = /^fms_collector_(rollup|writer|store|owned)/;
 const BEFORE_SNAPSHOT: Aim = { commit: 'snapshot', when: 'before' };
 
@@ -85,6 +88,9 @@ t.test('processes are killed and frozen under load', options, async (t) => {
   const ports = (): number[] => [intake1.mqttPort, intake2.mqttPort];
   const gateways = components.gateways.map((gateway) => new RovingGateway({ gateway, ports }));
   for (const gateway of gateways) gateway.start();
+  t.teardown(() => {
+    for (const gateway of gateways) gateway.abandon();
+  });
   const emitted = (): number => gateways.reduce((sum, one) => sum + one.emitted.length, 0);
   const goesOn = async (after: string): Promise<void> => {
     const beganMs = performance.now();
@@ -161,9 +167,10 @@ t.test('processes are killed and frozen under load', options, async (t) => {
   await front.clear();
   process1.thaw();
   write1.thaw();
-  // Its connections may be gone, too, by then; what it wanted to do is refused in any case.
+  // What it wanted to do is refused, or its connections are gone; or it hears first that the work is another's,
+  // and does not even try. That nothing of it came through shows at the end.
   for (const one of [process1, write1])
-    await one.until('it was fenced', async () => FENCED.test(one.output));
+    await one.until('it gave way', async () => GAVE_WAY.test(one.output));
   await goesOn('the frozen ones woke');
 
   if (BROKER_FAULTS) {
@@ -192,7 +199,7 @@ t.test('processes are killed and frozen under load', options, async (t) => {
         .split('\n')
         .filter((line) => ROLLUPS.test(line))
         .join('\n');
-    await one.until('the roll-ups are complete', isSettled, shown);
+    await one.until('the roll-ups are complete', isSettled, shown, ROLLUPS_MS);
   }
   t.same(await emittedOnce(front, gateways), [], 'the store holds what was emitted, each once');
   await Promise.all([serve, ...workers].map((one) => one.stop()));

@@ -69,7 +69,13 @@ async function runFile(file: string, seed: number, folder: string): Promise<Resu
   const child = spawn(process.execPath, [file, '--seed', String(seed)], {
     cwd: repository,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, [LONG_FORM_VARIABLE]: '1', FMS_TEST_SEED: String(seed) },
+    env: {
+      ...process.env,
+      [LONG_FORM_VARIABLE]: '1',
+      FMS_TEST_SEED: String(seed),
+      // Of files that say none of their own; a process of tests alone would have 30 s.
+      TAP_TIMEOUT: String(FORM_TIMEOUT_MS / 1_000),
+    },
   });
   const written = createWriteStream(output);
   child.stdout.pipe(written, { end: false });

@@ -238,20 +238,21 @@ export class ComponentProcess {
     return fmsCollector(this.#t, ...args, '--config', this.configFile, '--url', this.base);
   }
 
-  /** Asks until it is so; errors count as not yet. Fails when the process ended, or after two minutes. */
+  /** Asks until it is so; errors count as not yet. Fails when the process ended, or after `withinMs`. */
   async until(
     what: string,
     isSo: () => Promise<boolean>,
     more: () => string = () => '',
+    withinMs = UNTIL_MS,
   ): Promise<void> {
-    const endMs = performance.now() + UNTIL_MS;
+    const endMs = performance.now() + withinMs;
     for (;;) {
       if (this.#child !== undefined && !this.running)
         throw new Error(`${this.name} ended: ${this.output.slice(-4_000)}`);
       if (await isSo().catch(() => false)) return;
       if (performance.now() > endMs)
         throw new Error(
-          `${this.name}: not within two minutes: ${what}; ${more()}\n${this.output.slice(-4_000)}`,
+          `${this.name}: not within ${withinMs / 1_000} s: ${what}; ${more()}\n${this.output.slice(-4_000)}`,
         );
       await delay(50);
     }

@@ -39,6 +39,7 @@ export class RovingGateway {
   readonly #stop = new AbortController();
   #client: MqttClient | undefined;
   #turn = 0;
+  #abandoned = false;
   #running: Promise<void> = Promise.resolve();
 
   constructor(options: RovingGatewayOptions) {
@@ -60,6 +61,13 @@ export class RovingGateway {
     this.#stop.abort();
     await this.#running;
     await this.#client?.endAsync(true).catch(() => undefined);
+  }
+
+  /** Ends, whether everything was acknowledged or not: a test that failed must not go on for ever. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.#stop.abort();
+    this.#client?.end(true);
   }
 
   async #run(): Promise<void> {
@@ -100,7 +108,7 @@ export class RovingGateway {
   /** Until somebody has acknowledged it. */
   async #deliver(payload: Buffer): Promise<void> {
     const topic = topicOf({ site: SITE, gateway: this.gateway }, 'batch');
-    for (;;) {
+    while (!this.#abandoned) {
       try {
         this.#client ??= await this.#connect();
         await inTime(this.#client.publishAsync(topic, payload, { qos: 1 }), this.#client);
