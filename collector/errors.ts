@@ -120,7 +120,8 @@ export const collectorErrors = {
     hint: 'Look at its state in /api/v1/alerts.',
   },
   API_SILENCE_REFUSED: {
-    cause: 'The silence cannot be set, for there are too many, or cannot be ended, for it has ended.',
+    cause:
+      'The silence cannot be set, for there are too many, or cannot be ended, for it has ended.',
     hint: 'Look at /api/v1/silences?ended=false, and end what nobody needs.',
   },
   API_NOT_READY: {
