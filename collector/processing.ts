@@ -32,6 +32,13 @@ const SNAPSHOT_INTERVAL_MS_MAX = 180_000;
 const SNAPSHOT_RAW_BYTES_MIN = 4 * 1024 * 1024;
 const SNAPSHOT_RAW_BYTES_MAX = 16 * 1024 * 1024;
 const SNAPSHOT_LOG_PART = 16;
+/**
+ * Nor may a backlog, of which a byte of raw holds many readings, make opening long: it processes them all again,
+ * some 5 us each. A large snapshot is due after more of them, so that it costs so many bytes a reading at most.
+ */
+const SNAPSHOT_BYTES_PER_READING_MAX = 30;
+const SNAPSHOT_READINGS_MIN = 500_000;
+const SNAPSHOT_READINGS_MAX = 3_000_000;
 /** After one for which the log had no room, the next is tried so much log time later. */
 const SNAPSHOT_RETRY_MS = 60_000;
 /** Without room, and so many times the due bytes behind it, the last snapshot is given up: raw must go. */
@@ -112,8 +119,9 @@ interface Opened {
   session: ProcessorSession;
   processor: Processor;
   snapshots: SnapshotTaker;
-  /** Bytes of raw since the last snapshot. */
+  /** Bytes of raw, and readings in them, since the last snapshot. */
   rawBytes: number;
+  readings: number;
 }
 
 class PartitionProcessing {
@@ -208,7 +216,7 @@ class PartitionProcessing {
     if (hard.size === 0) {
       // A new partition: there is nothing that could be missing.
       const snapshots = SnapshotTaker.anew(hard, snapshot);
-      return { session, processor: new Processor(hard), snapshots, rawBytes: 0 };
+      return { session, processor: new Processor(hard), snapshots, rawBytes: 0, readings: 0 };
     }
     let coldReason = 'there is no snapshot';
     if (snapshot.position >= 0) {
@@ -229,7 +237,7 @@ class PartitionProcessing {
       { partition, reason: coldReason },
       'rules and device states begin anew',
     );
-    return { session, processor, snapshots, rawBytes: 0 };
+    return { session, processor, snapshots, rawBytes: 0, readings: 0 };
   }
 
   /** Goes from the snapshot to the session's position. Throws when that leads elsewhere. */
@@ -260,12 +268,15 @@ class PartitionProcessing {
       const way = `raw/${partition} ${snapshot.position}..${session.position}`;
       throw new CollectorError('PROCESSOR_STATE_VERSION', `${way} leads to another state`);
     }
-    return { session, processor, snapshots: SnapshotTaker.after(snapshot, changed), rawBytes };
+    const { readingsTotal: readings } = processor.stats;
+    const snapshots = SnapshotTaker.after(snapshot, changed);
+    return { session, processor, snapshots, rawBytes, readings };
   }
 
   async #step(opened: Opened, records: readonly LogRecord[]): Promise<void> {
     const { session, processor, snapshots } = opened;
     const outputs: ProcessorOutput[] = [];
+    const before = processor.stats.readingsTotal;
     await this.#process(processor, records, (some) => {
       for (const output of some) outputs.push(output);
     });
@@ -273,12 +284,14 @@ class PartitionProcessing {
     const changes = processor.takeChanges();
     snapshots.note(changes);
     opened.rawBytes += bytesOf(records);
+    opened.readings += processor.stats.readingsTotal - before;
     const step = { position, outputs };
     if (this.#isSnapshotDue(opened)) {
       const after = (key: string) =>
         changes.has(key) ? (changes.get(key) ?? undefined) : session.state.get(key);
       const state = new Map([...changes, ...snapshots.take(processor, position, after)]);
       opened.rawBytes = 0;
+      opened.readings = 0;
       this.#snapshotting = true;
       await session.commit({ ...step, keepFrom: position, state });
       this.#snapshotting = false;
@@ -314,9 +327,10 @@ class PartitionProcessing {
     }
   }
 
-  #isSnapshotDue({ processor, snapshots, rawBytes }: Opened): boolean {
+  #isSnapshotDue({ processor, snapshots, rawBytes, readings }: Opened): boolean {
     if (processor.timeMs < this.#noSnapshotBeforeMs) return false;
     if (snapshots.position < 0 || rawBytes >= this.#dueBytes(snapshots)) return true;
+    if (readings >= snapshotReadings(snapshots.bytes)) return true;
     return processor.timeMs - snapshots.timeMs >= snapshotIntervalMs(snapshots.bytes);
   }
 
@@ -336,6 +350,12 @@ class PartitionProcessing {
 export function snapshotIntervalMs(bytes: number): number {
   const waitMs = bytes / SNAPSHOT_BYTES_PER_MS_MAX;
   return Math.min(Math.max(SNAPSHOT_INTERVAL_MS, waitMs), SNAPSHOT_INTERVAL_MS_MAX);
+}
+
+/** Readings until the next one, after one of so many bytes. */
+export function snapshotReadings(bytes: number): number {
+  const wanted = bytes / SNAPSHOT_BYTES_PER_READING_MAX;
+  return Math.min(Math.max(SNAPSHOT_READINGS_MIN, wanted), SNAPSHOT_READINGS_MAX);
 }
 
 function bytesOf(records: readonly LogRecord[]): number {

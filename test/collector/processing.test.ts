@@ -7,7 +7,12 @@ import { codesOf } from '../../collector/findings.ts';
 import type { Log, LogRecord, LogTopic, ProcessorSession } from '../../collector/log/log.ts';
 import { openSqliteLog } from '../../collector/log/sqlite.ts';
 import type { Processing } from '../../collector/processing.ts';
-import { sliceAfter, snapshotIntervalMs, startProcessing } from '../../collector/processing.ts';
+import {
+  sliceAfter,
+  snapshotIntervalMs,
+  snapshotReadings,
+  startProcessing,
+} from '../../collector/processing.ts';
 import { decodeEvents, decodeReadings } from '../../collector/processor/outputs.ts';
 import { OutputKind, RawKind } from '../../collector/types.ts';
 import { encodeBatch } from '../../proto/batch.ts';
@@ -358,4 +363,7 @@ t.test('large snapshots are taken less often, within bounds', async (t) => {
   t.equal(snapshotIntervalMs(10_000_000), 30_000);
   t.equal(Math.round(snapshotIntervalMs(50_000_000)), 97_656);
   t.equal(snapshotIntervalMs(10 ** 12), 180_000);
+  t.equal(snapshotReadings(0), 500_000);
+  t.equal(snapshotReadings(42_000_000), 1_400_000);
+  t.equal(snapshotReadings(10 ** 12), 3_000_000);
 });
