@@ -72,11 +72,6 @@ export class GatewayAlerts {
     return nowMs >= this.#dueMs || isGatewaySilent !== this.#isGatewaySilent;
   }
 
-  /** Log time from which tick() may have something to say. */
-  get dueMs(): number {
-    return this.#dueMs;
-  }
-
   /** Judges what came. Answers what changed, in order. No content makes it throw. */
   judge(input: AlertInput, context: AlertContext): AlertEntry[] {
     const count = this.#collect(input, context);
