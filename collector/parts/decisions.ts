@@ -87,6 +87,8 @@ class Telling {
   #running: Promise<void> | undefined;
   #callers = 0;
   #lastError: unknown;
+  /** Aborted: what was just asked does not wait for the next try of what was asked before. */
+  #resting = new AbortController();
 
   constructor(log: Pick<Log, 'append' | 'partitionCount'>, onEnd: () => void) {
     this.#log = log;
@@ -101,6 +103,7 @@ class Telling {
     this.#running ??= this.#run().finally(this.#onEnd);
     // It may fail when nobody waits any more.
     this.#running.catch(() => undefined);
+    this.#resting.abort();
     this.#callers++;
     const waited = new AbortController();
     const tooLate = delay(waitMs, true, { signal: waited.signal }).catch(() => false);
@@ -133,7 +136,9 @@ class Telling {
       }
       this.#lastError = failed;
       if (failed instanceof CollectorError && failed.code === 'LOG_CLOSED') throw failed;
-      await delay(retryMs, undefined, { ref: false });
+      this.#resting = new AbortController();
+      const { signal } = this.#resting;
+      await delay(retryMs, undefined, { ref: false, signal }).catch(() => undefined);
       retryMs = Math.min(2 * retryMs, RETRY_MAX_MS);
     }
   }

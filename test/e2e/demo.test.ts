@@ -6,17 +6,18 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
 import { Treatment } from '../../collector/findings.ts';
+import { pathsOf, prepareFolder } from '../../simulators/demo/folder.ts';
 import type { TruthRow } from '../../simulators/truth.ts';
 import { readTruth } from '../../simulators/truth.ts';
 import { freePort } from '../support/free-port.ts';
 import { repository, until } from '../support/plant.ts';
-import type { Excuse, StoredReading } from '../support/truth-comparison.ts';
+import type { Comparison, Excuse, StoredReading } from '../support/truth-comparison.ts';
 import { compareWithTruth } from '../support/truth-comparison.ts';
 
 t.setTimeout(240_000);
@@ -87,7 +88,9 @@ class RunningDemo {
     this.child.kill('SIGINT');
     const code = await this.ended;
     // Answers on their way while the agent was ending were sent, but not read.
-    return { code, excuse: { fromMs: fromMs - 100, toMs: Date.now() }, ms: Date.now() - fromMs };
+    // On a busy machine they are long on their way; how many may be excused is checked.
+    const excuse = { fromMs: fromMs - 5_000, toMs: Date.now() };
+    return { code, excuse, ms: Date.now() - fromMs };
   }
 }
 
@@ -145,8 +148,17 @@ function folderOf(t: Test): string {
   return folder;
 }
 
+/** As the demo writes it, with time for a busy machine: an answer that came too late counts as unread. */
+function beforehand(folder: string): void {
+  const paths = pathsOf(folder);
+  prepareFolder(paths);
+  const agent = readFileSync(paths.agent, 'utf8');
+  writeFileSync(paths.agent, agent.replaceAll('timeout_ms: 1500', 'timeout_ms: 60000'));
+}
+
 t.test('live, Ctrl-C, again: nothing is lost or doubled', async (t) => {
   const folder = folderOf(t);
+  beforehand(folder);
   const ports = await freePorts();
   const env = environmentOf(folder, ports);
   const excuses: Excuse[] = [];
@@ -192,17 +204,19 @@ t.test('live, Ctrl-C, again: nothing is lost or doubled', async (t) => {
   const untilMs = excuses.at(-1)?.toMs ?? 0;
   const emitted = truth.filter((row) => row.at_ms <= untilMs);
   const names = items.map(({ device }) => device);
-  const comparison = await until('all to be stored', 30_000, async () => {
+  let comparison: Comparison | undefined;
+  await until('all to be stored', 90_000, async () => {
     const stored = (await Promise.all(names.map((name) => storedOf(ports, name)))).flat();
-    const result = compareWithTruth({
+    comparison = compareWithTruth({
       truth: emitted,
       stored: stored.filter((row) => row.time_ms <= untilMs),
       kills: [],
       uncommittedWindowMs: 0,
       excuses,
     });
-    return result.lost.length === 0 ? result : undefined;
-  });
+    return comparison.lost.length === 0;
+  }).catch(() => t.fail('not all was stored', { comparison }));
+  if (comparison === undefined) return;
   t.match(comparison, { doubled: [], invented: [], lost: [] });
   t.ok(comparison.stored >= 5 * 7 * 2, `${comparison.stored} readings compared`);
   t.ok(comparison.excused <= 5 * 7 * 2, `${comparison.excused} on their way at a Ctrl-C`);
