@@ -174,6 +174,22 @@ export const collectorErrors = {
     cause: 'There is no receiver of this name.',
     hint: '`fms-collector notify test` without a name tries them all.',
   },
+  API_UNAUTHENTICATED: {
+    cause: 'The request needs a login, and carries none that is valid.',
+    hint: 'Log in again, or send `Authorization: Bearer TOKEN` with an API token.',
+  },
+  API_FORBIDDEN: {
+    cause: 'The user does not hold the role that this needs, at this site or at every site.',
+    hint: 'An administrator can grant it: page Administration, Users.',
+  },
+  API_LOGIN_REFUSED: {
+    cause: 'Name or password are wrong, or the user is disabled.',
+    hint: 'Try again; an administrator can set a new password (`fms-collector user passwd NAME`).',
+  },
+  API_TOO_MANY: {
+    cause: 'This caller asked too often.',
+    hint: 'Wait for as many seconds as the header retry-after says.',
+  },
   JOB_UNKNOWN: {
     cause: 'There is no job of this name.',
     hint: 'Run `fms-collector job list` to see the names.',

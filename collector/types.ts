@@ -24,6 +24,8 @@ export const RawKind = {
   MARK: 'mark',
   /** JSON SilenceValue; the key is ''. Every partition gets it. */
   SILENCE: 'silence',
+  /** JSON AuditValue; the key is ''. Partition 0 gets it. */
+  AUDIT: 'audit',
   /** JSON RecoveryValue; the key is the gateway's. Appended before anything else to a log that is new or was restored. */
   RECOVERY: 'recovery',
 } as const;
@@ -101,6 +103,30 @@ export interface SilenceValue {
   reason: string;
 }
 
+/** The JSON of a RawKind.AUDIT record: somebody did something, or tried to. */
+export interface AuditValue {
+  /** 16 hex digits, random: an entry that was appended twice is one. */
+  id: string;
+  /** Wall clock of the process that was asked. */
+  atMs: number;
+  /** Principal.name of collector/access/principal.ts. */
+  who: string;
+  /** Principal.kind. */
+  kind: string;
+  /** Address of the caller. */
+  from: string;
+  /** One of AUDIT_ACTIONS of collector/access/audit.ts. */
+  action: string;
+  /** '' : of no site, or of every one. */
+  site: string;
+  /** What it was done to: a name or an id; '' when there is none. */
+  target: string;
+  /** JSON text, at most AUDIT_DETAIL_CHARS_MAX characters, without secrets; '' when there is nothing to add. */
+  detail: string;
+}
+
+export const AUDIT_DETAIL_CHARS_MAX = 4_096;
+
 /** A whole reading that a rule sent to quarantine. */
 export interface QuarantinedReading {
   device: string;
@@ -150,6 +176,8 @@ export const OutputKind = {
   SILENCE: 'silence',
   /** A person said what an anomaly was. */
   MARK: 'mark',
+  /** Somebody did something: an entry of the audit log, chained to the one before; from partition 0. */
+  AUDIT: 'audit',
 } as const;
 
 export type OutputTopic = Exclude<LogTopic, 'raw'>;

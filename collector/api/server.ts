@@ -6,6 +6,7 @@ import { fastify } from 'fastify';
 import { CollectorError } from '../errors.ts';
 import { toAnswer } from './api_error.ts';
 import type { ApiContext } from './context.ts';
+import { guardRoutes } from './guard.ts';
 import { openApiDocument } from './openapi.ts';
 import { pageRoutes } from './pages.ts';
 import { alertRoutes } from './routes/alerts.ts';
@@ -107,6 +108,7 @@ export async function createApi(
     return sendError(reply, status, body);
   });
 
+  guardRoutes(app, context);
   healthRoutes(app, context);
   if (options.serves === false) return app;
   overviewRoutes(app, context);

@@ -1,0 +1,55 @@
+/**
+ * What routes say and ask about who may what. A route without `config.access` needs role viewer somewhere and
+ * is not audited. The guard (collector/api/guard.ts) has made sure of the role before a handler runs; which sites
+ * it holds for is the handler's to ask, by these functions.
+ */
+
+import type { FastifyRequest } from 'fastify';
+import type { AuditAction } from '../access/audit.ts';
+import type { Principal, Role } from '../access/principal.ts';
+import { mayAt, mayEverywhere, sitesOf } from '../access/principal.ts';
+import { CollectorError } from '../errors.ts';
+
+export interface RouteAccess {
+  /** The least role; 'public': anybody, without login. */
+  role: Role | 'public';
+  /** The role must be held at every site: what it does is of no single one. */
+  everywhere?: boolean;
+  /**
+   * Recorded by the guard before the handler runs, with the parameters of path, query and body (secrets left out);
+   * a refusal by the handler is recorded after it. Handlers that know more record it themselves.
+   */
+  audit?: AuditAction;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: RouteAccess;
+  }
+  interface FastifyRequest {
+    /** Set by the guard before any handler or validation. */
+    principal: Principal;
+  }
+}
+
+/** Throws API_FORBIDDEN (403) when the caller does not hold the role at the site. */
+export function requireAt({ principal }: FastifyRequest, role: Role, site: string): void {
+  if (!mayAt(principal, role, site))
+    throw new CollectorError('API_FORBIDDEN', `${principal.name} is not ${role} of site ${site}`);
+}
+
+/** Throws API_FORBIDDEN (403) when the caller does not hold the role at every site. */
+export function requireEverywhere({ principal }: FastifyRequest, role: Role): void {
+  if (!mayEverywhere(principal, role))
+    throw new CollectorError('API_FORBIDDEN', `${principal.name} is not ${role} of every site`);
+}
+
+/** What a caller may see: lists leave out the rest. Undefined: every site. */
+export function visibleSites({ principal }: FastifyRequest): ReadonlySet<string> | undefined {
+  return sitesOf(principal, 'viewer');
+}
+
+/** The same for one site. */
+export function maySee({ principal }: FastifyRequest, site: string): boolean {
+  return mayAt(principal, 'viewer', site);
+}
