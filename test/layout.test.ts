@@ -43,7 +43,7 @@ function importsOf(file: string): Import[] {
 
 const allFiles = listFiles();
 const sources = allFiles.filter((file) =>
-  /^(proto|agent|collector|simulators)\/.*\.ts$/.test(file),
+  /^(proto|agent|collector|simulators)\/.*\.tsx?$/.test(file),
 );
 const imports = sources.flatMap(importsOf);
 
@@ -84,6 +84,20 @@ t.test('programs import proto/, never each other', async (t) => {
       `${folder}/ imports only ${allowed.join(', ')}`,
     );
   }
+});
+
+t.test('the pages stand alone: they know the collector by its API only', async (t) => {
+  const web = (path: string) => within('collector/web', path);
+  t.ok(sources.some((file) => web(file) && file.endsWith('.tsx')));
+  t.same(
+    offenders(
+      (entry) =>
+        isOurs(entry.target) &&
+        entry.target.startsWith('collector/') &&
+        web(entry.file) !== web(entry.target),
+    ),
+    [],
+  );
 });
 
 t.test('the processor is pure', async (t) => {
@@ -132,6 +146,11 @@ t.test('one owner for each package', async (t) => {
     chdb: ['collector/store/chdb'],
     fastify: ['collector/api'],
     '@fastify/static': ['collector/api'],
+    react: ['collector/web'],
+    'react-dom': ['collector/web'],
+    '@tanstack/react-query': ['collector/web'],
+    wouter: ['collector/web'],
+    uplot: ['collector/web/src/chart'],
     protobufjs: ['proto'],
     'modbus-serial': ['agent/readers/modbus', 'simulators/modbus'],
     jsmodbus: ['agent/readers/modbus', 'simulators/modbus'],

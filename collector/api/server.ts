@@ -8,6 +8,7 @@ import { toAnswer } from './api_error.ts';
 import type { ApiContext } from './context.ts';
 import { guardRoutes } from './guard.ts';
 import { openApiDocument } from './openapi.ts';
+import type { PageFallback } from './pages.ts';
 import { pageRoutes } from './pages.ts';
 import { alertRoutes } from './routes/alerts.ts';
 import { anomalyRoutes } from './routes/anomalies.ts';
@@ -102,7 +103,10 @@ export async function createApi(
     if (unexpected) options.onDefect(error, request.url);
     return sendError(reply, status, body);
   });
+  let asPage: PageFallback = () => undefined;
   app.setNotFoundHandler((request, reply) => {
+    const page = asPage(request, reply);
+    if (page !== undefined) return page;
     const detail = `no ${request.method} ${request.url.split('?')[0]}`;
     const { status, body } = toAnswer(new CollectorError('API_NOT_FOUND', detail));
     return sendError(reply, status, body);
@@ -141,7 +145,7 @@ export async function createApi(
     },
     async () => openApiDocument(routes, context.version),
   );
-  await pageRoutes(app);
+  asPage = await pageRoutes(app);
   return app;
 }
 

@@ -1,0 +1,73 @@
+/** What the API answers, as far as the pages read it: /api/v1/openapi.json says all of it. Times are UTC milliseconds. */
+
+export type Role = 'viewer' | 'operator' | 'admin';
+export type Language = 'en' | 'ko';
+export type Severity = 'INFO' | 'WARNING' | 'ERROR' | 'CRITICAL';
+
+export interface Grant {
+  /** Name of a site, or '*'. */
+  site: string;
+  role: Role;
+}
+
+export interface Session {
+  user: {
+    kind: 'user' | 'token' | 'local' | 'anonymous';
+    name: string;
+    grants: Grant[];
+    language: Language | null;
+  };
+  csrf: string;
+  expires_ms: number | null;
+  must_change_password: boolean;
+}
+
+export interface Page<T> {
+  items: T[];
+  /** Cursor of the next page; null on the last. */
+  next: string | null;
+}
+
+export interface SiteInfo {
+  site: string;
+  time_zone: string;
+  day_start: string;
+}
+
+export interface Overview {
+  version: string;
+  now_ms: number;
+  started_ms: number;
+  ready: boolean;
+  waiting_for: string[];
+  sites: SiteInfo[];
+  gateways: Record<'total' | 'online' | 'late' | 'silent' | 'offline' | 'never_seen', number>;
+  devices: number;
+}
+
+export interface Alert {
+  id: string;
+  site: string;
+  gateway: string;
+  device: string;
+  area: string;
+  line: string;
+  rule: string;
+  severity: Severity;
+  state: 'pending' | 'firing' | 'acknowledged' | 'resolved';
+  title: string;
+  title_ko: string;
+  summary: string;
+  summary_ko: string;
+  started_ms: number;
+  fired_ms: number | null;
+  acknowledged_ms: number | null;
+  acknowledged_by: string;
+  acknowledged_note: string;
+  resolved_ms: number | null;
+  resolved_by: string;
+  silence: string;
+  inhibited_by: string;
+  version: number;
+  updated_ms: number;
+}

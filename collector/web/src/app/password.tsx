@@ -1,0 +1,71 @@
+/** A password of one's own: asked for after the first login, and on the page of the user. */
+
+import type { ReactNode } from 'react';
+import { useState } from 'react';
+import { useCommonSay } from '../i18n/say.ts';
+import { FormError } from '../ui/states.tsx';
+import { useChangePassword, useLogOut } from './session.ts';
+
+const PASSWORD_CHARS_MIN = 10;
+
+export function PasswordPage(): ReactNode {
+  const say = useCommonSay();
+  const logOut = useLogOut();
+  return (
+    <main id="main" className="narrow">
+      <h1>{say('change_password')}</h1>
+      <p>{say('must_change')}</p>
+      <PasswordForm />
+      <p>
+        <button type="button" className="act" onClick={() => logOut.mutate()}>
+          {say('log_out')}
+        </button>
+      </p>
+    </main>
+  );
+}
+
+export function PasswordForm({ onDone }: { onDone?: () => void }): ReactNode {
+  const say = useCommonSay();
+  const change = useChangePassword();
+  const [current, setCurrent] = useState('');
+  const [next, setNext] = useState('');
+  const [again, setAgain] = useState('');
+  const differs = again !== '' && next !== again;
+  const field = (
+    label: 'password' | 'new_password' | 'repeat_password',
+    value: string,
+    set: (value: string) => void,
+  ): ReactNode => (
+    <label>
+      {say(label)}
+      <input
+        name={label}
+        type="password"
+        autoComplete={label === 'password' ? 'current-password' : 'new-password'}
+        required
+        minLength={label === 'password' ? 1 : PASSWORD_CHARS_MIN}
+        maxLength={256}
+        value={value}
+        onChange={({ target }) => set(target.value)}
+      />
+    </label>
+  );
+  return (
+    <form
+      className="form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (next === again) change.mutate({ current, next }, { onSuccess: () => onDone?.() });
+      }}
+    >
+      {field('password', current, setCurrent)}
+      {field('new_password', next, setNext)}
+      {field('repeat_password', again, setAgain)}
+      <FormError text={differs ? say('passwords_differ') : (change.error?.message ?? '')} />
+      <button type="submit" className="act main" disabled={change.isPending || differs}>
+        {say('change_password')}
+      </button>
+    </form>
+  );
+}

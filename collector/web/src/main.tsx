@@ -1,0 +1,43 @@
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { ApiFailure } from './api/client.ts';
+import { App } from './app/app.tsx';
+import { PreferencesProvider } from './app/preferences.tsx';
+import './styles/tokens.css';
+import './styles/base.css';
+import './styles/ui.css';
+
+/** Links of earlier versions: `/#/device/plant/D01`. */
+if (location.hash.startsWith('#/')) history.replaceState(null, '', location.hash.slice(1));
+
+const client = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // An answer of the collector, even a refusal, is one; only silence is asked again.
+      retry: (failures, error) => isSilence(error) && failures < 2,
+      retryDelay: 1_000,
+      staleTime: 1_000,
+      gcTime: 60_000,
+      // The browser's word on its network says nothing of a collector on the same machine.
+      networkMode: 'always',
+    },
+    mutations: { networkMode: 'always' },
+  },
+});
+
+function isSilence(error: unknown): boolean {
+  return error instanceof ApiFailure && error.status === 0;
+}
+
+const root = document.getElementById('root');
+if (root === null) throw new Error('no #root');
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={client}>
+      <PreferencesProvider>
+        <App />
+      </PreferencesProvider>
+    </QueryClientProvider>
+  </StrictMode>,
+);
