@@ -5,9 +5,9 @@ import { Link, useLocation } from 'wouter';
 import { timeFormat, zoneName } from '../i18n/format.ts';
 import { useCommonSay } from '../i18n/say.ts';
 import { Choice } from '../ui/choice.tsx';
-import type { PageEntry } from './app.tsx';
 import { FiringCount } from './firing.tsx';
 import { useNowMs, useOverview, useZoneOf } from './overview.ts';
+import type { PageEntry } from './pages.tsx';
 import { THEMES, usePreferences } from './preferences.tsx';
 import { useLogOut, usePermissions } from './session.ts';
 
