@@ -71,7 +71,7 @@ export async function seriousFindings(page: Page): Promise<string[]> {
 
 /** The page does not scroll sideways: what is wide scrolls within its own frame. */
 export async function overflowPx(page: Page): Promise<number> {
-  return await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
+  return (await page.evaluate(
+    'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+  )) as number;
 }
