@@ -126,6 +126,8 @@ export interface AuditValue {
 }
 
 export const AUDIT_DETAIL_CHARS_MAX = 4_096;
+/** UTF-16 units of each other text of an AuditValue. */
+export const AUDIT_TEXT_CHARS_MAX = 512;
 
 /** A whole reading that a rule sent to quarantine. */
 export interface QuarantinedReading {
@@ -154,6 +156,8 @@ export interface RecoveryValue {
     stored: number[];
     quarantined: number[];
   }[];
+  /** With the key '': the newest entry of the audit log in the store; number 0: it has none. */
+  audit?: { number: number; hash: string; loggedMs: number };
 }
 
 /** Kinds of records in the output topics. Values: collector/processor/outputs.ts encodes and decodes them. */

@@ -27,6 +27,9 @@ export const AUDIT_ACTIONS = [
   'backup.make',
   'readings.export',
   'audit.export',
+  /** Made by the processor itself when the log was replaced or restored. */
+  'audit.chain_begun',
+  'audit.chain_continued',
   'query.run',
   'query.refused',
 ] as const;

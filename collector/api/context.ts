@@ -1,5 +1,6 @@
 /** What the routes are given. Nothing here is global. */
 
+import type { Audit } from '../access/audit.ts';
 import type { Backups } from '../backup/backups.ts';
 import type { ChannelConfig, SiteConfig } from '../config.ts';
 import type { Jobs } from '../jobs/jobs.ts';
@@ -72,6 +73,8 @@ export interface ApiContext {
   live: () => { log: Pick<Log, 'identity' | 'read' | 'bounds'>; hub: StreamHub } | undefined;
   /** What people decide becomes durable here. */
   decisions: Decisions;
+  /** What people do is written down here, before it is done. */
+  auditLog: Audit;
   backups: Pick<Backups, 'begin' | 'copied'>;
   /** Undefined while the store is not open, and in a process that does not run them. */
   jobs: () => Jobs | undefined;

@@ -12,6 +12,7 @@ import type { PageFallback } from './pages.ts';
 import { pageRoutes } from './pages.ts';
 import { alertRoutes } from './routes/alerts.ts';
 import { anomalyRoutes } from './routes/anomalies.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { backupRoutes } from './routes/backup.ts';
 import { deviceRoutes } from './routes/devices.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -133,6 +134,7 @@ export async function createApi(
   statisticsRoutes(app, context);
   reportRoutes(app, context);
   backupRoutes(app, context);
+  auditRoutes(app, context);
   schemaRoutes(app);
   app.get(
     '/api/v1/openapi.json',

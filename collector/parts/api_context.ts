@@ -14,6 +14,7 @@ import type { ConfigurationStatus, LiveProfiles } from '../profiles/live.ts';
 import type { Store } from '../store/store.ts';
 import type { Storing } from '../storing.ts';
 import type { Clock } from '../types.ts';
+import { LogAudit } from './audit.ts';
 import { LogDecisions } from './decisions.ts';
 import type { Team } from './team.ts';
 
@@ -63,6 +64,7 @@ export function apiContext(parts: ApiParts): ApiContext {
     live: () => view.live,
     backups: parts.backups,
     decisions: new LogDecisions({ log: parts.log, clock: parts.clock }),
+    auditLog: new LogAudit({ log: parts.log, clock: parts.clock }),
     jobs: () => storing.jobs,
     peers: peersOf(team),
     reports: parts.reports,

@@ -10,6 +10,7 @@
  * - `site/gateway|epoch`: EpochAccount
  * - `site/gateway|anomalies`, `site/gateway|alerts0` to `…f`: those that have not ended
  * - `.silences`: those that have not ended
+ * - `.audit`: where the audit log's chain stands; of partition 0
  * Soft state, by gateway: GatewaySoft. It is taken now and then and made good by processing again what
  * came since; without it rules and device states begin anew, and nothing else changes.
  */
@@ -18,6 +19,7 @@ import { CollectorError } from '../errors.ts';
 import type { LogRecord } from '../log/log.ts';
 import type { RecoveryValue } from '../types.ts';
 import { RawKind } from '../types.ts';
+import { AuditChain } from './audit.ts';
 import { processBatch, reportGap } from './batches.ts';
 import { ActiveConfiguration } from './configuration.ts';
 import type { EpochAccount } from './epoch.ts';
@@ -50,6 +52,7 @@ import { Step } from './step.ts';
 const PARTITION_KEY = '.partition';
 export const CONFIGURATION_KEY = '.configuration';
 const SILENCES_KEY = '.silences';
+const AUDIT_KEY = '.audit';
 const FORMAT = 2;
 /** Knew neither pauses nor configurations. */
 const FORMAT_BEFORE_CONFIGURATIONS = 1;
@@ -87,6 +90,7 @@ export class Processor {
   readonly #configuration = new ActiveConfiguration();
   #configurationChanged = false;
   readonly #silences = new Silences();
+  readonly #audit = new AuditChain();
   readonly #books = new Map<string, GatewayBook>();
   /** Books that may differ from the state as last taken. */
   readonly #touched = new Set<GatewayBook>();
@@ -101,6 +105,7 @@ export class Processor {
       if (key === PARTITION_KEY) this.#restorePartition(bytes);
       else if (key === CONFIGURATION_KEY) this.#configuration.take(bytes);
       else if (key === SILENCES_KEY) this.#silences.restore(bytes);
+      else if (key === AUDIT_KEY) this.#audit.restore(bytes);
       else if (bar < 0) this.#book(key).restore(bytes);
       else this.#book(key.slice(0, bar)).restorePart(key.slice(bar + 1), bytes);
     }
@@ -129,6 +134,7 @@ export class Processor {
     if (this.#coldReason !== undefined) this.#beginAnew(this.#coldReason, step);
     if (record.kind === RawKind.CONFIGURATION) this.#configure(record, step);
     else if (record.kind === RawKind.SILENCE) this.#silence(record, step);
+    else if (record.kind === RawKind.AUDIT) this.#enter(record, step);
     else if (record.kind === RawKind.RECOVERY && record.key === '') this.#recoverAll(record, step);
     else if (record.kind !== RawKind.TICK) this.#dispatch(record, step);
     if (this.#timeMs - this.#reportedMs >= REPORT_INTERVAL_MS) this.#report(step);
@@ -151,6 +157,8 @@ export class Processor {
     this.#configurationChanged = false;
     const silences = this.#silences.takeChanges();
     if (silences !== undefined) changes.set(SILENCES_KEY, silences);
+    const audit = this.#audit.takeChanges();
+    if (audit !== undefined) changes.set(AUDIT_KEY, audit);
     for (const book of this.#touched) book.takeChanges(changes);
     this.#touched.clear();
     return changes;
@@ -267,6 +275,19 @@ export class Processor {
     step.event(NOBODY, { kind: EventKind.SILENCE_SET, severity: 'info', detail });
   }
 
+  /** The next entry of the audit log. What is none, or came to another partition than 0, is refused. */
+  #enter(record: LogRecord, step: Step): void {
+    const isHere = record.partition === 0;
+    const entry = isHere ? this.#audit.take(record.value, step.nowMs) : 'wrong_partition';
+    if (entry === 'repeated') return;
+    if (typeof entry !== 'string') {
+      step.audit(entry);
+      return;
+    }
+    const detail = { what: 'audit', reason: entry, bytes: record.value.length };
+    step.event(NOBODY, { kind: EventKind.DECISION_REFUSED, severity: 'error', detail });
+  }
+
   /** The log was restored from a backup: of every gateway what came since is missing. */
   #recoverAll(record: LogRecord, step: Step): void {
     for (const book of this.#books.values()) {
@@ -274,7 +295,10 @@ export class Processor {
       this.#touched.add(book);
     }
     if (record.partition !== 0) return;
-    const reason = String(parseJson<RecoveryValue>(record.value)?.reason ?? '');
+    const value = parseJson<RecoveryValue>(record.value) ?? {};
+    const reason = String(value.reason ?? '');
+    const entry = this.#audit.recover(value, step.nowMs);
+    if (entry !== undefined) step.audit(entry);
     const detail = { reason, gateways: this.#books.size };
     step.event(NOBODY, { kind: EventKind.LOG_RECOVERED, severity: 'warning', detail });
   }

@@ -29,6 +29,8 @@ import {
   encodeRelease,
   encodeSilence,
 } from './outputs.ts';
+import type { AuditRecord } from './outputs_audit.ts';
+import { encodeAudit } from './outputs_audit.ts';
 import type { CompiledConfiguration } from './validation/compile.ts';
 
 export interface ProcessorOutput {
@@ -140,6 +142,10 @@ export class Step {
 
   silence(entry: SilenceEntry): void {
     this.#put('events', '', OutputKind.SILENCE, encodeSilence(entry));
+  }
+
+  audit(entry: AuditRecord): void {
+    this.#put('events', '', OutputKind.AUDIT, encodeAudit(entry));
   }
 
   /** Everything, in the order in which it was said within a topic. */

@@ -3,7 +3,7 @@
  *
  * - Separate connections, because the engine serialises the statements of one: one writes, some query
  *   (read-only), one runs the statements of roll-ups and jobs, one makes files, one ends what was given
- *   up.
+ *   up. Statements of people: chdb_asking.ts.
  * - Rows go in as one Native block through `file()`: binary, because text formats round doubles.
  * - What an insert needs is stated in the statement; settings of the connection would stick (a
  *   deduplication token that stuck would make later inserts vanish).
@@ -14,6 +14,7 @@ import { rm, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { CollectorError } from '../errors.ts';
+import { ChdbAsking } from './chdb_asking.ts';
 import { AWAY_CODE, Damage } from './damage.ts';
 import { endWhile } from './ending.ts';
 import {
@@ -67,12 +68,20 @@ export async function openChdbStore(options: ChdbStoreOptions): Promise<Store> {
     await jobs.command({ query: JOB_SETTINGS });
     const clients = { queries, jobs: [jobs], files: [files] };
     const setAside = new SetAside(writes, path);
-    const backend = new ChdbBackend(clients, writes, control, stagingDir, setAside);
+    const { Session } = await import('chdb');
+    const asking = new ChdbAsking(DATABASE, () => new Session(path), control);
+    const backend = new ChdbBackend(clients, { writes, control, asking }, stagingDir, setAside);
     return new SqlStore(backend, options.retentionDays ?? 0);
   } catch (error) {
     await Promise.allSettled(opened.map((client) => client.close()));
     throw unavailable(`open ${path}`, error);
   }
+}
+
+interface OwnConnections {
+  writes: ClickHouseClient;
+  control: ClickHouseClient;
+  asking: ChdbAsking;
 }
 
 class ChdbBackend implements Backend {
@@ -83,20 +92,21 @@ class ChdbBackend implements Backend {
   readonly folder: string;
   readonly ownFiles = true;
   readonly setAside: SetAside;
+  readonly asking: ChdbAsking;
   readonly #control: ClickHouseClient;
   readonly #damage: Damage;
   #staged = 0;
 
   constructor(
     clients: BackendClients,
-    writes: ClickHouseClient,
-    control: ClickHouseClient,
+    { writes, control, asking }: OwnConnections,
     folder: string,
     setAside: SetAside,
   ) {
     this.clients = clients;
     this.writes = writes;
     this.#control = control;
+    this.asking = asking;
     this.folder = folder;
     this.setAside = setAside;
     this.#damage = new Damage(writes, [...clients.queries, ...clients.jobs, control]);
@@ -182,6 +192,7 @@ SELECT ${columns} FROM file(${quoted(file)}, 'Native')`,
 
   /** Waits for the statements under way: the engine must not lose its connection within one. */
   async close(): Promise<void> {
+    await this.asking.close();
     const { queries, jobs, files } = this.clients;
     const all = [this.writes, this.#control, ...jobs, ...files, ...queries];
     await Promise.allSettled(all.map((client) => client.close()));

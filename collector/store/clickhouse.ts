@@ -18,6 +18,7 @@ import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client';
 import type { ClickHouseConfig } from '../config.ts';
 import { CollectorError } from '../errors.ts';
 import type { Logger } from '../types.ts';
+import { ASKED_AT_ONCE, ServerAsking } from './clickhouse_asking.ts';
 import { clientOf } from './clickhouse_client.ts';
 import { isDoubtful, queryFailure, writeFailure } from './clickhouse_errors.ts';
 import type { InsertTimes } from './clickhouse_inserts.ts';
@@ -96,6 +97,8 @@ export async function openClickHouseStore(options: ClickHouseStoreOptions): Prom
     const writes = await open(WRITER_CONNECTIONS, WRITER_SILENCE_MS, EXECUTE_SETTINGS);
     const inserting = await open(Inserts.connections, SILENCE_MAX_MS);
     const asking = await open(QUERIES_AT_ONCE + JOBS_AT_ONCE + FILES_AT_ONCE, SILENCE_MAX_MS);
+    // Each is parsed before it runs.
+    const people = await open(2 * ASKED_AT_ONCE, SILENCE_MAX_MS);
     const times = { ...TIMES, ...options.times };
     const running = new RunningStatements(control);
     const backend = new ServerBackend({
@@ -103,6 +106,8 @@ export async function openClickHouseStore(options: ClickHouseStoreOptions): Prom
       writes,
       asking,
       inserting,
+      people,
+      asked: new ServerAsking(clickhouse.database, people, control),
       running,
       times,
       folder: await makeFolder(),
@@ -173,6 +178,8 @@ interface ServerParts {
   writes: ClickHouseClient;
   asking: ClickHouseClient;
   inserting: ClickHouseClient;
+  people: ClickHouseClient;
+  asked: ServerAsking;
   running: RunningStatements;
   times: InsertTimes;
   folder: string;
@@ -191,6 +198,7 @@ class ServerBackend implements Backend {
   readonly folder: string;
   readonly ownFiles = false;
   readonly setAside = NOTHING_SET_ASIDE;
+  readonly asking: ServerAsking;
   readonly #parts: ServerParts;
   readonly #inserts: Inserts;
   readonly #underWay = new Set<Promise<unknown>>();
@@ -199,6 +207,7 @@ class ServerBackend implements Backend {
     const { asking, inserting, running, times } = parts;
     this.#parts = parts;
     this.folder = parts.folder;
+    this.asking = parts.asked;
     this.writes = parts.writes;
     const clients = (count: number) => Array.from({ length: count }, () => asking);
     this.clients = {
@@ -313,10 +322,13 @@ class ServerBackend implements Backend {
   }
 
   async close(): Promise<void> {
-    const { control, writes, asking, inserting } = this.#parts;
+    const { control, writes, asking, inserting, people } = this.#parts;
     this.#inserts.close();
+    await this.asking.close();
     await Promise.allSettled([...this.#underWay]);
-    await Promise.allSettled([control, writes, asking, inserting].map((client) => client.close()));
+    await Promise.allSettled(
+      [control, writes, asking, inserting, people].map((client) => client.close()),
+    );
     await rm(this.folder, { recursive: true, force: true });
   }
 

@@ -30,6 +30,7 @@ const LOG_TABLES = [
   'alerts',
   'silences',
   'anomaly_marks',
+  'audit',
 ];
 /** Tables whose rows are computed from others. */
 const COMPUTED_TABLES = [...ROLLUP_TABLES, 'rollup_positions'];

@@ -1,6 +1,6 @@
 /** What the writer reads back after doubt, and how `devices` is made up: SQL that is the same for every engine. */
 
-import type { VersionedTable } from './store.ts';
+import type { PlacedTable, VersionedTable } from './store.ts';
 
 /** What presentIn returns is bounded by the writer; this bounds the engine. */
 const BOUNDED = `SETTINGS max_execution_time = 120, timeout_overflow_mode = 'throw'`;
@@ -8,7 +8,7 @@ const BOUNDED = `SETTINGS max_execution_time = 120, timeout_overflow_mode = 'thr
 const FED_MS = '(SELECT max(received_ms) FROM devices WHERE log_partition = {partition:UInt16})';
 
 /** One column: the keys that Store.presentIn answers. Parameters: partition, from, to, log_id. */
-export function presentSql(table: 'quarantine' | 'events' | 'ledger'): string {
+export function presentSql(table: PlacedTable): string {
   const isLedger = table === 'ledger';
   const key = isLedger
     ? `concat(site, '/', gateway, '/', epoch)`

@@ -17,6 +17,7 @@ import {
   decodeRelease,
   decodeSilence,
 } from '../processor/outputs.ts';
+import { decodeAudit } from '../processor/outputs_audit.ts';
 import { OutputKind } from '../types.ts';
 import { ReadingBlock } from './reading_block.ts';
 import type { AnomalyRow, TableName, TableRows } from './store.ts';
@@ -45,6 +46,7 @@ export function nothingGathered(): Gathered {
       alerts: [],
       silences: [],
       anomaly_marks: [],
+      audit: [],
     },
   };
 }
@@ -113,6 +115,9 @@ function addRows(rows: Gathered['rows'], record: LogRecord, logId: string): void
       break;
     case OutputKind.MARK:
       rows.anomaly_marks.push(decodeMark(value));
+      break;
+    case OutputKind.AUDIT:
+      rows.audit.push({ ...decodeAudit(value), logId, logPartition, logOffset, logIndex: 0 });
       break;
     default:
       throw new RangeError(`unknown kind ${record.kind}`);

@@ -24,6 +24,7 @@ const AGEING: readonly { table: string; column: string; days: number | 'readings
   { table: 'alerts', column: 'updated_ms', days: AUDIT_DAYS },
   { table: 'silences', column: 'updated_ms', days: AUDIT_DAYS },
   { table: 'anomaly_marks', column: 'marked_ms', days: AUDIT_DAYS },
+  { table: 'audit', column: 'logged_ms', days: AUDIT_DAYS },
   { table: 'readings_1m', column: 'updated_ms', days: 'readings' },
   { table: 'quality_1m', column: 'updated_ms', days: 'readings' },
   { table: 'readings_1h', column: 'updated_ms', days: ROLLUP_DAYS },
@@ -36,6 +37,7 @@ export function retentionOf(readingsDays: number): Store['retentionMs'] {
     readings: readingsDays * DAY_MS,
     quarantine: QUARANTINE_DAYS * DAY_MS,
     events: AUDIT_DAYS * DAY_MS,
+    audit: AUDIT_DAYS * DAY_MS,
   };
 }
 

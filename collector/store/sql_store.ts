@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
 import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client';
 import { CollectorError } from '../errors.ts';
+import type { Asking } from './asking.ts';
 import type { ReadingColumns } from './columns.ts';
 import type { Column } from './native.ts';
 import { encodeNative } from './native.ts';
@@ -22,6 +23,7 @@ import type {
   ExportFormat,
   PartsSetAside,
   Pass,
+  PlacedTable,
   QueryFile,
   QueryLimits,
   ReadingRow,
@@ -78,6 +80,7 @@ export interface Backend {
   /** Of this process; exported files lie there. */
   readonly folder: string;
   readonly setAside: PartsSetAside;
+  readonly asking: Asking;
   /** The engine's files are this program's own matter. */
   readonly ownFiles: boolean;
 
@@ -115,6 +118,7 @@ export interface Backend {
 export class SqlStore implements Store {
   readonly retentionMs: Store['retentionMs'];
   readonly setAside: Store['setAside'];
+  readonly asking: Asking;
   readonly #backend: Backend;
   readonly #retentionDays: number;
   readonly #queries: QuerySlots<ClickHouseClient>;
@@ -131,6 +135,7 @@ export class SqlStore implements Store {
     this.#backend = backend;
     this.#retentionDays = retentionDays;
     this.setAside = backend.setAside;
+    this.asking = backend.asking;
     this.retentionMs = retentionOf(retentionDays);
     const { queries, jobs, files } = backend.clients;
     this.#queries = new QuerySlots(queries, QUERIES_WAITING_MAX);
@@ -207,7 +212,7 @@ export class SqlStore implements Store {
   }
 
   async presentIn(
-    table: 'quarantine' | 'events' | 'ledger',
+    table: PlacedTable,
     logId: string,
     logPartition: number,
     fromOffset: number,

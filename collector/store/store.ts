@@ -3,6 +3,7 @@
  * above store/ knows which. test/contracts/store.ts is the suite that every backend passes.
  */
 
+import type { Asking } from './asking.ts';
 import type { ReadingColumns } from './columns.ts';
 
 /** One row of table `readings`. */
@@ -236,6 +237,30 @@ export interface MarkRow {
   markedMs: number;
 }
 
+/** Table `audit`: one row an entry, as the processor chained it (collector/processor/outputs_audit.ts). */
+export interface AuditRow {
+  number: number;
+  id: string;
+  atMs: number;
+  loggedMs: number;
+  who: string;
+  kind: string;
+  /** Column from_address. */
+  from: string;
+  action: string;
+  site: string;
+  target: string;
+  detail: string;
+  previousMs: number;
+  previousHash: string;
+  hash: string;
+  /** Log.identity: offsets of a replaced log start anew; the chain goes on. */
+  logId: string;
+  logPartition: number;
+  logOffset: number;
+  logIndex: number;
+}
+
 /** A row of table `devices`: the newest reading of a channel. */
 export type NewestRow = Pick<
   ReadingRow,
@@ -263,9 +288,13 @@ export interface TableRows {
   alerts: AlertRow;
   silences: SilenceRow;
   anomaly_marks: MarkRow;
+  audit: AuditRow;
   devices: NewestRow;
 }
 export type TableName = keyof TableRows;
+
+/** Tables whose rows are known by their place in the log. */
+export type PlacedTable = 'quarantine' | 'events' | 'ledger' | 'audit';
 
 /** Tables in which the row with the highest version of an id replaces the older ones. */
 export type VersionedTable = 'anomalies' | 'alerts' | 'silences' | 'anomaly_marks';
@@ -347,7 +376,7 @@ export interface Store {
    * offset or a later one is there (rows replace each other).
    */
   presentIn(
-    table: 'quarantine' | 'events' | 'ledger',
+    table: PlacedTable,
     logId: string,
     logPartition: number,
     fromOffset: number,
@@ -373,8 +402,11 @@ export interface Store {
 
   readonly setAside: PartsSetAside;
 
+  /** Statements of people. */
+  readonly asking: Asking;
+
   /** Rows are dropped so long after they were received, and may be missing from then on. 0: never. */
-  readonly retentionMs: Readonly<Record<'readings' | 'quarantine' | 'events', number>>;
+  readonly retentionMs: Readonly<Record<'readings' | 'quarantine' | 'events' | 'audit', number>>;
 
   /**
    * Read-only SQL with named parameters `{name:Type}`, run while inserts run. Rows come as objects;

@@ -7,7 +7,16 @@ import type { Log, LogRecord } from '../log/log.ts';
 import type { OutputTopic } from '../types.ts';
 import type { Gathered } from './rows.ts';
 import { addRecord, nothingGathered } from './rows.ts';
-import type { EventRow, Pass, QuarantineRow, Store, TableRows, VersionedTable } from './store.ts';
+import type {
+  AuditRow,
+  EventRow,
+  Pass,
+  PlacedTable,
+  QuarantineRow,
+  Store,
+  TableRows,
+  VersionedTable,
+} from './store.ts';
 
 const READINGS_MAX = 200_000;
 const ROWS_MAX = 50_000;
@@ -143,6 +152,7 @@ export class BatchPort {
     await store.insertReadings(readings, token, pass);
     await store.insert('quarantine', rows.quarantine, token, pass);
     await store.insert('events', rows.events, token, pass);
+    await store.insert('audit', rows.audit, token, pass);
     // The newest row of a key replaces the others: these may come twice.
     await store.insert('ledger', rows.ledger, token, pass);
     await store.insert('gateways', rows.gateways, token, pass);
@@ -160,6 +170,7 @@ export class BatchPort {
     if (readings.without(new Map(), kept('readings')).count > 0) return true;
     if (rows.quarantine.some((row) => row.receivedMs >= kept('quarantine'))) return true;
     if (rows.events.some((row) => row.timeMs >= kept('events'))) return true;
+    if (rows.audit.some((row) => row.loggedMs >= kept('audit'))) return true;
     const { from, to } = batch;
     if (await this.#isVersionMissing(rows, kept('events'))) return true;
     if (rows.ledger.length === 0) return false;
@@ -185,7 +196,7 @@ export class BatchPort {
   /** `count`: of the rows that must not come twice. */
   async #missing({ from, to, gathered }: WriterBatch): Promise<Gathered & { count: number }> {
     let { readings } = gathered;
-    let { quarantine, events } = gathered.rows;
+    let { quarantine, events, audit } = gathered.rows;
     if (readings.count > 0) {
       const { receivedMs } = readings;
       readings = readings.without(
@@ -200,15 +211,15 @@ export class BatchPort {
       const present = await this.#present('events', from, to);
       events = events.filter((row) => !present.has(placeKey(row)));
     }
-    const count = readings.count + quarantine.length + events.length;
-    return { readings, rows: { ...gathered.rows, quarantine, events }, count };
+    if (audit.length > 0) {
+      const present = await this.#present('audit', from, to);
+      audit = audit.filter((row) => !present.has(placeKey(row)));
+    }
+    const count = readings.count + quarantine.length + events.length + audit.length;
+    return { readings, rows: { ...gathered.rows, quarantine, events, audit }, count };
   }
 
-  #present(
-    table: 'quarantine' | 'events' | 'ledger',
-    from: number,
-    to: number,
-  ): Promise<Set<string>> {
+  #present(table: PlacedTable, from: number, to: number): Promise<Set<string>> {
     return this.#store.presentIn(table, this.#log.identity, this.#partition, from, to);
   }
 }
@@ -223,6 +234,6 @@ function versionOf(row: TableRows[VersionedTable]): {
   return { id, version: 'version' in row ? row.version : changedMs, changedMs };
 }
 
-function placeKey(row: QuarantineRow | EventRow): string {
+function placeKey(row: QuarantineRow | EventRow | AuditRow): string {
   return `${row.logOffset}/${row.logIndex}`;
 }

@@ -41,6 +41,7 @@ const TABLES: Record<OutputTopic, readonly TableName[]> = {
     'alerts',
     'silences',
     'anomaly_marks',
+    'audit',
   ],
 };
 

@@ -7,6 +7,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { toAlert, toAnomaly, toMark, toSilence } from '../../collector/api/alert_rows.ts';
+import { toAudit } from '../../collector/api/audit/rows.ts';
+import { hashOf } from '../../collector/processor/outputs_audit.ts';
 import { ReadingBlock } from '../../collector/store/reading_block.ts';
 import type {
   EventRow,
@@ -25,6 +27,7 @@ import {
   silenceEntry,
   storeEntries,
 } from '../support/alert-entries.ts';
+import { auditEntries, auditRows } from '../support/audit-entries.ts';
 
 export interface StoreUnderTest {
   store: Store;
@@ -339,6 +342,36 @@ ORDER BY seq DESC`,
     t.same(await store.presentIn('ledger', LOG, 0, 0, 1), new Set([account]));
     t.same(await store.presentIn('ledger', LOG, 0, 1, 2), new Set());
   });
+
+  await t.test(
+    'entries of the audit log come back as they were hashed, and are known',
+    async (t) => {
+      const more = HOSTILE.map((text) => ({
+        ...{ who: `-${text}`.slice(0, 500), kind: text.slice(0, 500), from: text.slice(0, 500) },
+        ...{ site: text.slice(0, 500), target: text.slice(0, 500), detail: text },
+      }));
+      const entries = auditEntries(HOSTILE.length, T0, more);
+      const rows = auditRows(entries, LOG);
+      await store.insert('audit', rows, 'audit');
+      await store.insert('audit', rows, 'audit');
+      const found = await ask('SELECT * FROM audit ORDER BY number');
+      t.same(found.map(toAudit), entries);
+      t.equal(
+        entries.every((entry) => hashOf(entry) === entry.hash),
+        true,
+      );
+      const [first] = rows;
+      t.match(found[0], {
+        log_id: LOG,
+        log_partition: 0,
+        log_offset: first?.logOffset,
+        log_index: 0,
+      });
+      t.same(await store.presentIn('audit', LOG, 0, 10, 30), new Set(['10/0', '20/0']));
+      t.same(await store.presentIn('audit', 'another-log', 0, 10, 30), new Set());
+      t.ok(store.retentionMs.audit >= 3 * 365 * 86_400_000, 'kept for three years at least');
+    },
+  );
 
   await t.test('a late copy of the same attempt stores nothing', async (t) => {
     const rows = [readingRow(1, { device: 'zombie' })];

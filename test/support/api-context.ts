@@ -52,6 +52,7 @@ export function fakeContext(nowMs: number, more: Partial<ApiContext> = {}): ApiC
     metricsText: async () => 'a 1\n',
     live: () => undefined,
     decisions: noDecisions,
+    auditLog: { record: async () => undefined },
     jobs: () => undefined,
     peers: noPeers,
     reports: { list: async () => [], read: async () => undefined },

@@ -1,16 +1,31 @@
 /** A store in memory, and a way to make its inserts fail. For the writer's tests; queries are refused. */
 
 import { CollectorError } from '../../collector/errors.ts';
+import type { Asking } from '../../collector/store/asking.ts';
 import type { ReadingColumns } from '../../collector/store/columns.ts';
 import { rowsOf } from '../../collector/store/reading_rows.ts';
 import type {
   Pass,
+  PlacedTable,
   QueryFile,
   Store,
   TableName,
   TableRows,
   VersionedTable,
 } from '../../collector/store/store.ts';
+
+/** In place of a store's. */
+export const refusingAsking: Asking = {
+  database: 'fms',
+  format: async () => {
+    throw new CollectorError('STORE_UNAVAILABLE', 'no SQL here');
+  },
+  ast: async () => [],
+  ask: () => ({
+    answer: Promise.reject(new CollectorError('STORE_UNAVAILABLE', 'no SQL here')),
+    progress: async () => undefined,
+  }),
+};
 
 /**
  * before: fails and stores nothing. partly, after: stores half or all, then fails. hang: waits for
@@ -31,10 +46,12 @@ export class MemoryStore implements Store {
     alerts: [],
     silences: [],
     anomaly_marks: [],
+    audit: [],
     devices: [],
   };
+  readonly asking = refusingAsking;
   readonly setAside = { unknownTo: async () => [], madeUpFor: async () => undefined };
-  readonly retentionMs = { readings: 0, quarantine: 0, events: 0 };
+  readonly retentionMs = { readings: 0, quarantine: 0, events: 0, audit: 0 };
   /** Partitions, in the order in which their devices were caught up. */
   readonly caughtUp: number[] = [];
   /** What befalls the next inserts, in order; then none. */
@@ -77,7 +94,7 @@ export class MemoryStore implements Store {
   }
 
   async presentIn(
-    table: 'quarantine' | 'events' | 'ledger',
+    table: PlacedTable,
     logId: string,
     logPartition: number,
     fromOffset: number,

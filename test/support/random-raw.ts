@@ -10,6 +10,7 @@ import { Processor } from '../../collector/processor/processor.ts';
 import type { AlertRule, Configuration } from '../../collector/profile.ts';
 import type {
   AcknowledgeValue,
+  AuditValue,
   MarkValue,
   RecoveryValue,
   ReleaseValue,
@@ -208,6 +209,17 @@ export const stepSpec = fc.oneof(
       epoch: fc.integer({ min: 0, max: 2 }),
       stored: fc.integer({ min: 0, max: 20 }),
       quarantined: fc.integer({ min: 0, max: 5 }),
+      /** What the store has of the audit log; undefined: nobody looked. */
+      audit: fc.constantFrom(undefined, 0, 2, 9),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('audit' as const),
+      /** The same again is one entry. */
+      id: fc.constantFrom('0000000000000001', '0000000000000002', '00000000000000aa', 'none'),
+      target: fc.string({ maxLength: 8, unit: 'binary' }),
     }),
   },
 );
@@ -287,6 +299,8 @@ export function logOf(steps: readonly StepSpec[]): LogRecord[] {
         untilMs: fromMs + step.ms,
       };
       raw.add(RawKind.SILENCE, Buffer.from(JSON.stringify(value)), '');
+    } else if (step.kind === 'audit') {
+      raw.add(RawKind.AUDIT, Buffer.from(JSON.stringify(auditOf(step, raw.timeMs))), '');
     } else if (step.kind === 'decide' && step.what === 'acknowledge') {
       const { id, gateway } = decided.find(raw.records, OutputKind.ALERT, step.which);
       const value: AcknowledgeValue = { alert: id, by: 'tester', note: 'seen' };
@@ -348,8 +362,19 @@ function releaseOf(epoch: string, seq: number): ReleaseValue {
   return { epoch, seq, by: 'tester', reading: { device: 'D01', channel: 'c0', ...value } };
 }
 
+function auditOf({ id, target }: Extract<StepSpec, { kind: 'audit' }>, atMs: number): AuditValue {
+  const by = { who: 'ann', kind: 'user', from: '127.0.0.1' };
+  return { id, atMs, ...by, action: 'silence.set', site: 'demo', target, detail: '{}' };
+}
+
 function recoveryOf(step: Extract<StepSpec, { kind: 'recovery' }>): RecoveryValue {
-  if (step.gateway === 2) return { reason: 'log_restored', accounts: [] };
+  if (step.gateway === 2 && step.audit === undefined)
+    return { reason: 'log_restored', accounts: [] };
+  if (step.gateway === 2) {
+    const number = step.audit ?? 0;
+    const audit = { number, hash: String(number).repeat(64), loggedMs: T0 + number };
+    return { reason: step.stored > 9 ? 'log_restored' : 'log_replaced', accounts: [], audit };
+  }
   const last = step.stored + step.quarantined;
   const account = {
     epoch: EPOCHS[step.epoch]!,

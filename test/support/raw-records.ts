@@ -27,6 +27,8 @@ import {
   decodeRelease,
   decodeSilence,
 } from '../../collector/processor/outputs.ts';
+import type { AuditRecord } from '../../collector/processor/outputs_audit.ts';
+import { decodeAudit } from '../../collector/processor/outputs_audit.ts';
 import type { ProcessorOutput } from '../../collector/processor/step.ts';
 import { OutputKind, RawKind } from '../../collector/types.ts';
 import { encodeBatch } from '../../proto/batch.ts';
@@ -115,6 +117,7 @@ export interface Said {
   alerts: AlertEntry[];
   silences: SilenceEntry[];
   marks: MarkEntry[];
+  audit: AuditRecord[];
 }
 
 export function said(outputs: readonly ProcessorOutput[]): Said {
@@ -131,6 +134,7 @@ export function said(outputs: readonly ProcessorOutput[]): Said {
     alerts: [],
     silences: [],
     marks: [],
+    audit: [],
   };
   for (const { record } of outputs) {
     const { kind, value } = record;
@@ -147,6 +151,7 @@ export function said(outputs: readonly ProcessorOutput[]): Said {
     else if (kind === OutputKind.ALERT) all.alerts.push(decodeAlert(value));
     else if (kind === OutputKind.SILENCE) all.silences.push(decodeSilence(value));
     else if (kind === OutputKind.MARK) all.marks.push(decodeMark(value));
+    else if (kind === OutputKind.AUDIT) all.audit.push(decodeAudit(value));
     else throw new Error(`unknown kind ${kind}`);
   }
   return all;

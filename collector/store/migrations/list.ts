@@ -12,6 +12,7 @@ import { rollups } from './0004_rollups.ts';
 import { statistics } from './0005_statistics.ts';
 import { passes } from './0006_passes.ts';
 import { alerts } from './0007_alerts.ts';
+import { audit } from './0008_audit.ts';
 import type { Migration } from './migration.ts';
 
 export const migrations: readonly Migration[] = [
@@ -22,6 +23,7 @@ export const migrations: readonly Migration[] = [
   statistics,
   passes,
   alerts,
+  audit,
 ];
 
 export const SCHEMA_VERSION = migrations.length;

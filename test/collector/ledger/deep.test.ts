@@ -147,7 +147,7 @@ class Account {
   }
 }
 
-const retentionMs: Store['retentionMs'] = { readings: 0, quarantine: 0, events: 0 };
+const retentionMs: Store['retentionMs'] = { readings: 0, quarantine: 0, events: 0, audit: 0 };
 
 async function findsOnly(t: Test, account: Account, found: object[]): Promise<void> {
   const [result, problems] = await account.check();
@@ -276,7 +276,7 @@ t.test('what the retention dropped is no loss, what is missing after it is', asy
   account.counted(1, 100);
   await account.rows(41, 100, NOW - DAY_MS);
   await account.both(101, 120);
-  const kept = { readings: 5 * DAY_MS, quarantine: 5 * DAY_MS, events: 0 };
+  const kept = { readings: 5 * DAY_MS, quarantine: 5 * DAY_MS, events: 0, audit: 0 };
   const more = { store: { query: store.query.bind(store), retentionMs: kept } };
   const [result, problems] = await account.check(more);
   t.same(problems, []);
@@ -293,7 +293,7 @@ t.test('quarantine is kept for a shorter time than readings', async (t) => {
   account.seen.add(51, 60);
   account.quarantined = 10;
   await account.both(61, 70);
-  const kept = { readings: 0, quarantine: 5 * DAY_MS, events: 0 };
+  const kept = { readings: 0, quarantine: 5 * DAY_MS, events: 0, audit: 0 };
   const more = { store: { query: store.query.bind(store), retentionMs: kept } };
   const [result, problems] = await account.check(more);
   t.same(problems, []);
