@@ -1,6 +1,6 @@
 /** Single readings, one item each. */
 
-import { codesOf } from '../../findings.ts';
+import { codesOf, maskOf } from '../../findings.ts';
 import { decodeCursor, toPage } from '../cursor.ts';
 import type { Queries } from '../queries.ts';
 import {
@@ -58,9 +58,10 @@ export async function rawPage(
   request: ReadingsRequest,
   signal: AbortSignal,
 ): Promise<{ items: object[]; next: string | null }> {
-  const { limit, order, cursor } = request;
+  const { limit, order, cursor, finding } = request;
   const where = within(request);
   const params = { ...where.params, limit: limit + 1 };
+  const found = finding === undefined ? '' : ` AND bitAnd(findings, ${maskOf(finding)}) != 0`;
   let after = '';
   if (cursor !== undefined) {
     const sign = order === 'asc' ? '>' : '<';
@@ -71,7 +72,7 @@ export async function rawPage(
   }
   const rows = await queries.run<RawRow>(
     `SELECT ${RAW_COLUMNS}
-FROM readings WHERE ${where.sql}${after}
+FROM readings WHERE ${where.sql}${found}${after}
 ORDER BY time_ms ${order}, channel ${order}, epoch ${order}, seq ${order}
 LIMIT {limit:UInt32}`,
     params,

@@ -1,6 +1,8 @@
 /** The parameters of /api/v1/readings: their schema, and the request that comes of them. Pure. */
 
 import { CollectorError } from '../../errors.ts';
+import type { FindingCode } from '../../findings.ts';
+import { FINDING_CODES } from '../../findings.ts';
 import { CURSOR, limitSchema, NAME, query, TIME_MS } from '../schemas.ts';
 
 /** Of one page. */
@@ -28,6 +30,7 @@ export interface ReadingsQuery {
   step?: 'minute' | 'hour' | 'day';
   step_ms?: number;
   points?: number;
+  finding?: FindingCode;
   form: 'long' | 'wide';
   aggregate?: Aggregate;
   format: Format;
@@ -69,6 +72,10 @@ export const READINGS_QUERY = query(
       description:
         'Thins out to at most so many readings of a channel: of each part of the range the lowest and the highest, with their own times. Only readings that count in statistics. No paging: `next` is null.',
     },
+    finding: {
+      enum: FINDING_CODES,
+      description: 'Only single readings of which the rules said this. JSON, long form.',
+    },
     form: {
       enum: ['long', 'wide'],
       default: 'long',
@@ -104,6 +111,8 @@ export interface ReadingsRequest {
   /** Undefined: single readings. 'day': the site's. */
   step: number | 'day' | undefined;
   points: number | undefined;
+  /** Undefined: all. */
+  finding: FindingCode | undefined;
   form: 'long' | 'wide';
   aggregate: Aggregate;
   format: Format;
@@ -121,7 +130,7 @@ const STEPS = { minute: MINUTE_MS, hour: HOUR_MS, day: 'day' } as const;
 
 /** Throws API_PARAMETER_INVALID where parameters contradict each other. */
 export function toRequest(asked: ReadingsQuery, nowMs: number): ReadingsRequest {
-  const { step_ms: stepMs, points, form } = asked;
+  const { step_ms: stepMs, points, form, finding } = asked;
   const step = asked.step === undefined ? stepMs : STEPS[asked.step];
   if (asked.step !== undefined && stepMs !== undefined) invalid('step and step_ms exclude another');
   if (points !== undefined && step !== undefined) invalid('points and a step exclude another');
@@ -131,6 +140,9 @@ export function toRequest(asked: ReadingsQuery, nowMs: number): ReadingsRequest 
     invalid('aggregate is for the wide form with a step');
   if (asked.cursor !== undefined && (points !== undefined || asked.format !== 'json'))
     invalid('cursor is for pages: neither points nor files have any');
+  const isSingle = step === undefined && points === undefined && form === 'long';
+  if (finding !== undefined && !(isSingle && asked.format === 'json'))
+    invalid('finding is for single readings in the long form as JSON');
   const ahead = step === undefined ? AHEAD_MS : AHEAD_BUCKETS_MS;
   const toMs = asked.to ?? nowMs + ahead;
   const fromMs = asked.from ?? Math.min(toMs, asked.to ?? nowMs) - HOUR_MS;
@@ -147,6 +159,7 @@ export function toRequest(asked: ReadingsQuery, nowMs: number): ReadingsRequest 
     toMs,
     step,
     points,
+    finding,
     form,
     aggregate: asked.aggregate ?? 'avg',
     format: asked.format,

@@ -210,6 +210,24 @@ t.test('single readings say what the rules did and said', async (t) => {
   t.match(items.find(({ treatment }) => treatment === 'filled')?.findings, ['null_value', 'late']);
 });
 
+t.test('single readings with one finding', async (t) => {
+  for (const finding of ['null_value', 'late', 'out_of_range', 'stuck'] as const) {
+    const wanted = OF_D01.filter((row) => (row.findings & maskOf(finding)) !== 0);
+    const { items } = await allOf<{ seq: number; findings: string[] }>(
+      `${BASE}&finding=${finding}&limit=50`,
+    );
+    t.same(
+      items.map(({ seq }) => seq).toSorted((a, b) => a - b),
+      wanted.map(({ seq }) => seq).toSorted((a, b) => a - b),
+      finding,
+    );
+    t.ok(items.every(({ findings }) => findings.includes(finding)));
+  }
+  for (const other of ['points=10', 'step=minute', 'form=wide', 'format=csv'])
+    await t.rejects(api.get(`${BASE}&finding=late&${other}`), /400.*finding is for single/, other);
+  await t.rejects(api.get(`${BASE}&finding=nothing`), /400/);
+});
+
 t.test('the wide form: a row a time, marks where values are not as they came', async (t) => {
   interface Wide {
     time_ms: number;
