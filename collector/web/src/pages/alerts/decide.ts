@@ -1,0 +1,19 @@
+/** What people decide takes effect a moment after it was taken: what the page knows is asked again until it shows. */
+
+import type { QueryKey } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
+
+/** What was changed shows in the stream or, at the latest, when it is read again. */
+const LOOK_AGAIN_MS = [700, 3_000, 10_000];
+/** What was sent and does not show for this long got lost. */
+export const GIVE_UP_MS = 12_000;
+
+export function useLookAgain(): (...keys: QueryKey[]) => void {
+  const client = useQueryClient();
+  return (...keys) => {
+    for (const afterMs of LOOK_AGAIN_MS)
+      setTimeout(() => {
+        for (const queryKey of keys) void client.invalidateQueries({ queryKey });
+      }, afterMs);
+  };
+}
