@@ -8,11 +8,15 @@
  */
 
 import { join } from 'node:path';
+import { Access, startUsers } from './access/access.ts';
+import { ensureLocalToken } from './access/local_token.ts';
+import type { PasswordCost } from './access/passwords.ts';
 import type { ReadinessCheck } from './api/context.ts';
 import { LiveView } from './api/live/live.ts';
 import { Backups } from './backup/backups.ts';
 import type { Broker } from './broker.ts';
 import type { CollectorConfig } from './config.ts';
+import { ControlView } from './control.ts';
 import type { DataVersions } from './data_versions.ts';
 import { CollectorError } from './errors.ts';
 import { Gate } from './gate.ts';
@@ -41,6 +45,7 @@ import type { Share } from './shares.ts';
 import { wholeShare } from './shares.ts';
 import type { SpaceWatch } from './space.ts';
 import { SCHEMA_VERSION } from './store/migrations/list.ts';
+import type { RollupsOptions } from './store/rollups.ts';
 import type { Store } from './store/store.ts';
 import { Storing } from './storing.ts';
 import type { Ticks } from './ticks.ts';
@@ -53,6 +58,10 @@ export interface CollectorDeps {
   /** In place of what the configuration says; for tests: a log in between that fails, one that is shared. */
   openLog?: OpenLog;
   openStore?: () => Promise<Store>;
+  /** For tests: what is secure takes long. */
+  passwordCost?: PasswordCost;
+  /** How often roll-ups are recomputed; for tests that wait for them. */
+  rollupPace?: NonNullable<RollupsOptions['pace']>;
 }
 
 export interface RunningCollector {
@@ -99,6 +108,7 @@ class Collector implements RunningCollector {
   readonly #gate = new Gate();
   readonly #storing: Storing;
   readonly #backups: Backups;
+  readonly #access: Access;
   readonly #resolveFailed: (error: CollectorError | undefined) => void;
   #api: Awaited<ReturnType<typeof startHttp>> | undefined;
   #log: Log | undefined;
@@ -142,6 +152,7 @@ class Collector implements RunningCollector {
       ...(config.log.kafka === undefined ? {} : { jobsBy: (start) => this.#jobsLease(start) }),
       onPart: (name, failed) => this.#watch(name, failed),
       gate: this.#gate,
+      ...(deps.rollupPace === undefined ? {} : { rollupPace: deps.rollupPace }),
       clock,
       logger,
       signal: this.#stop.signal,
@@ -155,6 +166,12 @@ class Collector implements RunningCollector {
       log: () => this.#log,
       store: () => this.#storing.store,
       info: () => this.#versions(),
+    });
+    const { passwordCost } = deps;
+    this.#access = new Access({
+      policy: config.access,
+      clock,
+      ...(passwordCost === undefined ? {} : { passwordCost }),
     });
     const { promise, resolve } = Promise.withResolvers<CollectorError | undefined>();
     this.failed = promise;
@@ -193,6 +210,8 @@ class Collector implements RunningCollector {
 
   async start(): Promise<void> {
     await this.#startApi();
+    if (this.#config.components.has('serve'))
+      this.#access.allowLocal(ensureLocalToken(this.#config.dataDir));
     if (this.#config.log.kafka === undefined) await this.#startAlone();
     else this.#later(this.#startInTeam());
     const { dataDir, http, mqtt, components } = this.#config;
@@ -241,6 +260,9 @@ class Collector implements RunningCollector {
   async #startAlone(): Promise<void> {
     const log = await this.#openLog();
     if (log === undefined) return;
+    const control = new ControlView(log.control);
+    await control.start(this.#stop.signal, this.#deps.logger);
+    this.#openAccess(control);
     await this.#recover(log);
     await this.#watchSpace();
     // Before anything is processed, so that what comes now is neither missed nor taken twice.
@@ -265,6 +287,8 @@ class Collector implements RunningCollector {
     const team = this.#makeTeam(log);
     this.#team = team;
     await team.start();
+    if (signal.aborted) return;
+    this.#openAccess(team.control);
     await this.#watchSpace();
     if (components.has('serve')) {
       await this.#followTeam(log, team);
@@ -286,6 +310,14 @@ class Collector implements RunningCollector {
     if (!components.has('intake')) return;
     await team.configured();
     if (!signal.aborted) await this.#startBroker(log);
+  }
+
+  /** Also where nothing is served: /metrics may need a token. */
+  #openAccess(control: ControlView): void {
+    const { logger } = this.#deps;
+    const opened = this.#access.open(control);
+    if (this.#config.components.has('serve'))
+      this.#later(startUsers(opened, control, logger, this.#stop.signal));
   }
 
   #makeTeam(log: Log): Team {
@@ -351,6 +383,7 @@ class Collector implements RunningCollector {
       view: this.#view,
       storing: this.#storing,
       backups: this.#backups,
+      access: this.#access,
       metrics: this.#metrics,
       readiness: () => this.#readiness(),
       profiles: this.#profiles,

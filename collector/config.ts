@@ -7,8 +7,10 @@
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { isTopicName } from '../proto/topics.ts';
+import type { AccessPolicy } from './access/access.ts';
 import schema from './config.schema.json' with { type: 'json' };
 import { CollectorError } from './errors.ts';
 import type { NotifyConfig, NotifyContent } from './notify_config.ts';
@@ -17,9 +19,10 @@ import type { Path } from './yaml_file.ts';
 import { checkSchema, readYaml } from './yaml_file.ts';
 
 export const CONFIG_FILE_DEFAULT = '/etc/fms-collector/collector.yaml';
+const HOUR_MS = 3_600_000;
 const ENV_PREFIX = 'FMS_COLLECTOR_';
 /** Read by main.ts, not overrides of the file. */
-const ENV_OTHER = new Set(['FMS_COLLECTOR_CONFIG', 'FMS_COLLECTOR_URL']);
+const ENV_OTHER = new Set(['FMS_COLLECTOR_CONFIG', 'FMS_COLLECTOR_URL', 'FMS_COLLECTOR_TOKEN']);
 
 export interface SiteConfig {
   /** IANA name. */
@@ -99,7 +102,14 @@ export interface CollectorConfig {
     /** Subscribes there instead of listening. */
     outside: OutsideBrokerConfig | undefined;
   };
-  http: { host: string; port: number; allowedHosts: string[] };
+  http: {
+    host: string;
+    port: number;
+    allowedHosts: string[];
+    /** Addresses and networks (CIDR) whose X-Forwarded-For and -Proto count. */
+    trustedProxies: string[];
+  };
+  access: AccessPolicy;
   log: {
     partitions: number;
     maxBytes: number;
@@ -128,7 +138,8 @@ interface FileContent {
   profiles_dir?: string;
   components: Component[];
   mqtt: { host: string; port: number; max_connections: number; outside?: OutsideContent };
-  http: { host: string; port: number; allowed_hosts: string[] };
+  http: { host: string; port: number; allowed_hosts: string[]; trusted_proxies: string[] };
+  access: AccessContent;
   log: {
     partitions: number;
     max_bytes: number;
@@ -147,6 +158,14 @@ interface FileContent {
   sites: Record<string, { time_zone: string; day_start: string }>;
   channels: Record<string, ChannelContent>;
   gateways: GatewayContent[];
+}
+
+interface AccessContent {
+  this_machine: AccessPolicy['thisMachine'];
+  anonymous: AccessPolicy['anonymous'];
+  metrics: AccessPolicy['metrics'];
+  session_idle_hours: number;
+  session_hours: number;
 }
 
 interface TlsContent {
@@ -236,7 +255,7 @@ export function loadConfig(
     const where = variable === undefined ? `${file}:${line}` : `environment ${variable}`;
     said.push({ line, text: `${where}: ${message}` });
   };
-  const formats = { topic_name: isTopicName, time_zone: isTimeZone };
+  const formats = { topic_name: isTopicName, time_zone: isTimeZone, network: isNetwork };
   for (const mistake of checkSchema(schema, yaml.value, formats))
     say(mistake.path, mistake.message);
   const config =
@@ -284,7 +303,13 @@ function toConfig(
         tls: toTls(['mqtt', 'outside', 'tls'], outside.tls, read),
       },
     },
-    http: { host: http.host, port: http.port, allowedHosts: http.allowed_hosts },
+    http: {
+      host: http.host,
+      port: http.port,
+      allowedHosts: http.allowed_hosts,
+      trustedProxies: http.trusted_proxies,
+    },
+    access: toAccess(content.access, say),
     log: {
       partitions: log.partitions,
       maxBytes: log.max_bytes,
@@ -336,6 +361,21 @@ function toConfig(
       ]),
     ),
     gateways: toGateways(file, content.gateways, say),
+  };
+}
+
+function toAccess(access: AccessContent, say: (path: Path, message: string) => void): AccessPolicy {
+  const { session_idle_hours: idleHours, session_hours: longestHours } = access;
+  if (idleHours > longestHours)
+    say(
+      ['access', 'session_idle_hours'],
+      'access.session_idle_hours must not exceed session_hours',
+    );
+  return {
+    thisMachine: access.this_machine,
+    anonymous: access.anonymous,
+    metrics: access.metrics,
+    session: { idleMs: idleHours * HOUR_MS, longestMs: longestHours * HOUR_MS },
   };
 }
 
@@ -426,6 +466,16 @@ function hashOf(
 
 export function sha256(text: string): Buffer {
   return createHash('sha256').update(text, 'utf8').digest();
+}
+
+/** An address, or a network such as 10.0.0.0/8. */
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || more.length > 0) return false;
+  return (
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128))
+  );
 }
 
 function isTimeZone(name: string): boolean {

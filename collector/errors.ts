@@ -78,6 +78,10 @@ export const collectorErrors = {
     cause: 'A query exceeded its limits of time, rows or memory, or is wrong.',
     hint: 'Ask for a shorter range or a coarser step.',
   },
+  QUERY_NOT_ALLOWED: {
+    cause: 'The statement does more than read the tables of this program.',
+    hint: 'Only SELECT, WITH, EXPLAIN, SHOW TABLES and DESCRIBE of our tables are taken: OPERATIONS, "SQL".',
+  },
   COLLECTOR_CRASHED: {
     cause: 'An error that nothing expected ended the program.',
     hint: 'The service manager starts it again and no reading is lost; report the message.',
@@ -185,6 +189,27 @@ export const collectorErrors = {
   API_LOGIN_REFUSED: {
     cause: 'Name or password are wrong, or the user is disabled.',
     hint: 'Try again; an administrator can set a new password (`fms-collector user passwd NAME`).',
+  },
+  API_CSRF: {
+    cause: 'The request changes something by a cookie, and does not come from our own page.',
+    hint: 'Send the csrf of GET /api/v1/session in the header x-csrf-token; programs use an API token.',
+  },
+  API_PASSWORD_CHANGE: {
+    cause: 'The password was made up by the collector or an administrator, and is good for one login.',
+    hint: 'Choose a password of your own: POST /api/v1/session/password.',
+  },
+  API_PASSWORD_REFUSED: {
+    cause: 'The new password is too weak, or the current one is wrong.',
+    hint: 'Take at least 10 characters, without the name of the user.',
+  },
+  API_USER_REFUSED: {
+    cause:
+      'There cannot be such a user, or without this one nobody would be left who is admin of every site.',
+    hint: 'The message says why. Make another admin first.',
+  },
+  API_TOKEN_REFUSED: {
+    cause: 'The token cannot be made: there are too many, or the one who asks is no user.',
+    hint: 'Log in with name and password; delete tokens that nobody needs.',
   },
   API_TOO_MANY: {
     cause: 'This caller asked too often.',

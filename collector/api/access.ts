@@ -9,10 +9,14 @@ import type { AuditAction } from '../access/audit.ts';
 import type { Principal, Role } from '../access/principal.ts';
 import { mayAt, mayEverywhere, sitesOf } from '../access/principal.ts';
 import { CollectorError } from '../errors.ts';
+import type { RateLimitName } from './rate_limits.ts';
 
 export interface RouteAccess {
-  /** The least role; 'public': anybody, without login. */
-  role: Role | 'public';
+  /**
+   * The least role. 'public': anybody, without login. 'known': whoever has logged in or shows a token, without any
+   * grant, and while the password is to be changed.
+   */
+  role: Role | 'public' | 'known';
   /** The role must be held at every site: what it does is of no single one. */
   everywhere?: boolean;
   /**
@@ -20,11 +24,15 @@ export interface RouteAccess {
    * a refusal by the handler is recorded after it. Handlers that know more record it themselves.
    */
   audit?: AuditAction;
+  /** A bound of its own, beside the general one. */
+  limit?: RateLimitName;
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: RouteAccess;
+    /** May be asked as often as one likes: for those that watch over the collector. */
+    unlimited?: boolean;
   }
   interface FastifyRequest {
     /** Set by the guard before any handler or validation. */
@@ -52,4 +60,21 @@ export function visibleSites({ principal }: FastifyRequest): ReadonlySet<string>
 /** The same for one site. */
 export function maySee({ principal }: FastifyRequest, site: string): boolean {
   return mayAt(principal, 'viewer', site);
+}
+
+/** Who decides something: of users and tokens their name, whatever they say; others may say who it is. */
+export function deciderOf({ principal }: FastifyRequest, said: string): string {
+  return principal.kind === 'user' || principal.kind === 'token' ? principal.name : said;
+}
+
+/** SQL condition on a column `site`, with its parameters; undefined: all may be seen. */
+export function siteCondition(
+  sites: ReadonlySet<string> | undefined,
+  column = 'site',
+): { where: string; params: Record<string, unknown> } | undefined {
+  if (sites === undefined) return undefined;
+  return {
+    where: `has({visible_sites:Array(String)}, ${column})`,
+    params: { visible_sites: [...sites] },
+  };
 }

@@ -19,6 +19,11 @@ const STATUS: Partial<Record<CollectorErrorCode, number>> = {
   API_LOGIN_REFUSED: 401,
   API_FORBIDDEN: 403,
   API_TOO_MANY: 429,
+  API_CSRF: 403,
+  API_PASSWORD_CHANGE: 403,
+  API_PASSWORD_REFUSED: 422,
+  API_USER_REFUSED: 409,
+  API_TOKEN_REFUSED: 409,
   API_CONTENT_TYPE: 415,
   API_RELEASE_REFUSED: 409,
   API_ACKNOWLEDGE_REFUSED: 409,
@@ -33,11 +38,32 @@ const STATUS: Partial<Record<CollectorErrorCode, number>> = {
   STORE_READ_ONLY: 503,
   STORE_REFUSED: 503,
   STORE_QUERY_REFUSED: 422,
+  QUERY_NOT_ALLOWED: 422,
   COLLECTOR_UNREACHABLE: 503,
   LOG_UNAVAILABLE: 503,
   LOG_CLOSED: 503,
   LOG_FULL: 503,
 };
+
+/** Asked too often; answered with the header retry-after. */
+export class TooMany extends CollectorError {
+  readonly retryAfterS: number;
+  constructor(detail: string, retryAfterS: number) {
+    super('API_TOO_MANY', detail);
+    this.retryAfterS = Math.max(1, Math.ceil(retryAfterS));
+  }
+}
+
+/** The HTTP status that an error of this code is answered with. */
+export function statusOf(code: CollectorErrorCode): number {
+  return STATUS[code] ?? 500;
+}
+
+/** Seconds for the header retry-after; undefined: it says nothing of when. */
+export function retryAfterOf(error: unknown, status: number): number | undefined {
+  if (error instanceof TooMany) return error.retryAfterS;
+  return status === 503 || status === 429 ? 1 : undefined;
+}
 
 /** Details of defects stay in the collector's messages; callers get the code. */
 export function toAnswer(error: unknown): ApiAnswer {

@@ -1,5 +1,6 @@
 /** What the routes are given. Nothing here is global. */
 
+import type { Access } from '../access/access.ts';
 import type { Audit } from '../access/audit.ts';
 import type { Backups } from '../backup/backups.ts';
 import type { ChannelConfig, SiteConfig } from '../config.ts';
@@ -14,6 +15,7 @@ import type { AcknowledgeValue, Clock, MarkValue, ReleaseValue, SilenceValue } f
 import type { LiveAlerts } from './live/alerts.ts';
 import type { LiveDevices } from './live/devices.ts';
 import type { LiveFleet } from './live/fleet.ts';
+import type { LiveIngest } from './live/ingest.ts';
 import type { Peers } from './peers.ts';
 import type { Queries } from './queries.ts';
 import type { StreamHub } from './stream.ts';
@@ -61,6 +63,7 @@ export interface ApiContext {
   devices: LiveDevices;
   fleet: LiveFleet;
   alerts: LiveAlerts;
+  ingest: LiveIngest;
   queries: Queries;
   readiness: () => ReadinessCheck[];
   /** What the processor judges by: device profiles and assignments. */
@@ -73,6 +76,7 @@ export interface ApiContext {
   live: () => { log: Pick<Log, 'identity' | 'read' | 'bounds'>; hub: StreamHub } | undefined;
   /** What people decide becomes durable here. */
   decisions: Decisions;
+  access: Access;
   /** What people do is written down here, before it is done. */
   auditLog: Audit;
   backups: Pick<Backups, 'begin' | 'copied'>;

@@ -1,10 +1,10 @@
-/** The HTTP server: routes, one form for errors, security headers, bounds. No authentication. */
+/** The HTTP server: routes, one form for errors, security headers, bounds. Who may what: guard.ts. */
 
 import { isIP } from 'node:net';
 import type { FastifyInstance, FastifyReply, RouteOptions } from 'fastify';
 import { fastify } from 'fastify';
 import { CollectorError } from '../errors.ts';
-import { toAnswer } from './api_error.ts';
+import { retryAfterOf, toAnswer } from './api_error.ts';
 import type { ApiContext } from './context.ts';
 import { guardRoutes } from './guard.ts';
 import { openApiDocument } from './openapi.ts';
@@ -14,6 +14,7 @@ import { alertRoutes } from './routes/alerts.ts';
 import { anomalyRoutes } from './routes/anomalies.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { backupRoutes } from './routes/backup.ts';
+import { deviceStateRoutes } from './routes/device_states.ts';
 import { deviceRoutes } from './routes/devices.ts';
 import { eventRoutes } from './routes/events.ts';
 import { gatewayRoutes } from './routes/gateways.ts';
@@ -22,20 +23,26 @@ import { jobRoutes } from './routes/jobs.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
 import { ledgerDeepRoutes } from './routes/ledger_deep.ts';
 import { overviewRoutes } from './routes/overview.ts';
+import { wallRoutes } from './routes/overview_wall.ts';
 import { profileRoutes } from './routes/profiles.ts';
 import { qualityRoutes } from './routes/quality.ts';
 import { quarantineRoutes } from './routes/quarantine.ts';
 import { readingRoutes } from './routes/readings.ts';
 import { reportRoutes } from './routes/reports.ts';
 import { schemaRoutes } from './routes/schema.ts';
+import { sessionRoutes } from './routes/session.ts';
 import { silenceRoutes } from './routes/silences.ts';
 import { statisticsRoutes } from './routes/statistics.ts';
 import { streamRoutes } from './routes/stream.ts';
+import { tokenRoutes } from './routes/tokens.ts';
+import { userRoutes } from './routes/users.ts';
 import { query } from './schemas.ts';
 
 export interface ApiServerOptions {
   /** Names that a Host header may carry beside IP addresses and localhost. */
   allowedHosts: readonly string[];
+  /** Addresses and networks of proxies whose X-Forwarded-For and -Proto count. */
+  trustedProxies?: readonly string[];
   /** False: no pages and no API, only /healthz, /readyz and /metrics. */
   serves?: boolean;
   /** Defects of the API are told here, once each. */
@@ -60,8 +67,10 @@ export async function createApi(
   context: ApiContext,
   options: ApiServerOptions,
 ): Promise<FastifyInstance> {
+  const { trustedProxies = [] } = options;
   const app = fastify({
     logger: false,
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     bodyLimit: 16 * 1024,
     requestTimeout: 15_000,
     keepAliveTimeout: 20_000,
@@ -96,13 +105,15 @@ export async function createApi(
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
     if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
-    if (!isAllowedHost(request.hostname, options.allowedHosts))
-      throw new CollectorError('API_HOST_REFUSED', `not known here as ${request.hostname}`);
+    // Not request.hostname: a proxy that is trusted for X-Forwarded-For may pass on any X-Forwarded-Host.
+    const hostname = hostnameOf(request.headers.host ?? '');
+    if (!isAllowedHost(hostname, options.allowedHosts))
+      throw new CollectorError('API_HOST_REFUSED', `not known here as ${hostname}`);
   });
   app.setErrorHandler((error, request, reply) => {
     const { status, body, unexpected } = toAnswer(error);
     if (unexpected) options.onDefect(error, request.url);
-    return sendError(reply, status, body);
+    return sendError(reply, status, body, error);
   });
   let asPage: PageFallback = () => undefined;
   app.setNotFoundHandler((request, reply) => {
@@ -113,12 +124,17 @@ export async function createApi(
     return sendError(reply, status, body);
   });
 
-  guardRoutes(app, context);
+  await guardRoutes(app, context);
   healthRoutes(app, context);
   if (options.serves === false) return app;
+  sessionRoutes(app, context);
+  userRoutes(app, context);
+  tokenRoutes(app, context);
   overviewRoutes(app, context);
+  wallRoutes(app, context);
   gatewayRoutes(app, context);
   deviceRoutes(app, context);
+  deviceStateRoutes(app, context);
   readingRoutes(app, context);
   qualityRoutes(app, context);
   quarantineRoutes(app, context);
@@ -151,9 +167,21 @@ export async function createApi(
   return app;
 }
 
-function sendError(reply: FastifyReply, status: number, body: object): FastifyReply {
-  if (status === 503) reply.header('retry-after', '1');
+function sendError(
+  reply: FastifyReply,
+  status: number,
+  body: object,
+  error?: unknown,
+): FastifyReply {
+  const retryAfterS = retryAfterOf(error, status);
+  if (retryAfterS !== undefined) reply.header('retry-after', String(retryAfterS));
+  if (status === 401) reply.header('www-authenticate', 'Bearer realm="fms"');
   return reply.code(status).type('application/json; charset=utf-8').send(body);
+}
+
+/** Of a Host header, without the port. */
+function hostnameOf(host: string): string {
+  return /^(\[[^\]]*\]|[^:]*)(:\d*)?$/.exec(host)?.[1] ?? host;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What the API is given of the parts. */
 
+import type { Access } from '../access/access.ts';
 import type { ApiContext, ReadinessCheck } from '../api/context.ts';
 import type { LiveView } from '../api/live/live.ts';
 import type { Peers } from '../api/peers.ts';
@@ -26,6 +27,7 @@ export interface ApiParts {
   view: LiveView;
   storing: Storing;
   backups: Backups;
+  access: Access;
   metrics: Metrics;
   readiness: () => ReadinessCheck[];
   profiles: LiveProfiles | undefined;
@@ -56,6 +58,7 @@ export function apiContext(parts: ApiParts): ApiContext {
     devices: view.devices,
     fleet: view.fleet,
     alerts: view.alerts,
+    ingest: view.ingest,
     queries: boundedQueries({ query, exportTo }),
     readiness: parts.readiness,
     configuration: () => configurationOf(parts),
@@ -64,6 +67,7 @@ export function apiContext(parts: ApiParts): ApiContext {
     live: () => view.live,
     backups: parts.backups,
     decisions: new LogDecisions({ log: parts.log, clock: parts.clock }),
+    access: parts.access,
     auditLog: new LogAudit({ log: parts.log, clock: parts.clock }),
     jobs: () => storing.jobs,
     peers: peersOf(team),

@@ -15,6 +15,7 @@ export async function startHttp(
 ): Promise<FastifyInstance> {
   const api = await createApi(context, {
     allowedHosts: [http.host, ...http.allowedHosts],
+    trustedProxies: http.trustedProxies,
     serves: components.has('serve'),
     onDefect: (error, path) => {
       const stack = error instanceof Error ? error.stack : undefined;

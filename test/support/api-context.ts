@@ -1,14 +1,21 @@
 /** What the API is given, without any part behind it: tests put in what they need. */
 
+import type { AccessPolicy } from '../../collector/access/access.ts';
+import { Access } from '../../collector/access/access.ts';
+import type { PasswordCost } from '../../collector/access/passwords.ts';
 import type { ApiContext, Decisions } from '../../collector/api/context.ts';
 import { LiveAlerts } from '../../collector/api/live/alerts.ts';
 import { LiveDevices } from '../../collector/api/live/devices.ts';
 import { LiveFleet } from '../../collector/api/live/fleet.ts';
+import { LiveIngest } from '../../collector/api/live/ingest.ts';
 import { noPeers } from '../../collector/api/peers.ts';
 import { boundedQueries } from '../../collector/api/queries.ts';
 import { CollectorError } from '../../collector/errors.ts';
 import { loadConfiguration } from '../../collector/profiles/load.ts';
 import type { Store } from '../../collector/store/store.ts';
+
+/** What is secure takes long. */
+export const QUICK: PasswordCost = { ln: 1, r: 1, p: 1 };
 
 /** In place of a store's. */
 export const noFiles: Store['exportTo'] = async () => {
@@ -22,6 +29,16 @@ export const noDecisions: Decisions = {
   mark: async () => ({ partition: 0, offset: 0 }),
   silence: async () => undefined,
 };
+
+/** Who asks from this machine may all, and there is nobody else. */
+export function fakeAccess(nowMs: number, policy: Partial<AccessPolicy> = {}): Access {
+  const session = { idleMs: 3_600_000, longestMs: 36_000_000 };
+  return new Access({
+    policy: { thisMachine: 'admin', anonymous: 'none', metrics: 'public', session, ...policy },
+    clock: { wallMs: () => nowMs },
+    passwordCost: QUICK,
+  });
+}
 
 export function fakeContext(nowMs: number, more: Partial<ApiContext> = {}): ApiContext {
   const configuration = loadConfiguration({ profilesDir: undefined, retentionMs: 0 });
@@ -38,6 +55,7 @@ export function fakeContext(nowMs: number, more: Partial<ApiContext> = {}): ApiC
     devices: new LiveDevices(),
     fleet: new LiveFleet(),
     alerts: new LiveAlerts(),
+    ingest: new LiveIngest(),
     queries: boundedQueries({ query: async () => [], exportTo: noFiles }, 2),
     readiness: () => [],
     configuration: () => configuration,
@@ -52,6 +70,7 @@ export function fakeContext(nowMs: number, more: Partial<ApiContext> = {}): ApiC
     metricsText: async () => 'a 1\n',
     live: () => undefined,
     decisions: noDecisions,
+    access: fakeAccess(nowMs),
     auditLog: { record: async () => undefined },
     jobs: () => undefined,
     peers: noPeers,

@@ -21,6 +21,7 @@ export function healthRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get(
     '/healthz',
     {
+      config: { access: { role: 'public' }, unlimited: true },
       schema: {
         summary: 'Is the process alive?',
         querystring: query({}),
@@ -32,6 +33,7 @@ export function healthRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get(
     '/readyz',
     {
+      config: { access: { role: 'public' }, unlimited: true },
       schema: {
         summary: 'Does every part work? With the reasons where one does not',
         querystring: query({}),
@@ -47,6 +49,7 @@ export function healthRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get(
     '/metrics',
     {
+      config: { access: { role: 'public' }, unlimited: true },
       schema: {
         summary: 'Metrics in the Prometheus text format',
         produces: 'text/plain',
