@@ -13,6 +13,7 @@ import type { Store } from '../store/store.ts';
 import type { WriterStatus } from '../store/writer.ts';
 import type { AcknowledgeValue, Clock, MarkValue, ReleaseValue, SilenceValue } from '../types.ts';
 import type { LiveAlerts } from './live/alerts.ts';
+import type { KnownHead } from './live/audit.ts';
 import type { LiveDevices } from './live/devices.ts';
 import type { LiveFleet } from './live/fleet.ts';
 import type { LiveIngest } from './live/ingest.ts';
@@ -79,6 +80,8 @@ export interface ApiContext {
   access: Access;
   /** What people do is written down here, before it is done. */
   auditLog: Audit;
+  /** The newest entry that the log is known to have made; undefined: none is known. */
+  auditHead: () => KnownHead | undefined;
   backups: Pick<Backups, 'begin' | 'copied'>;
   /** Undefined while the store is not open, and in a process that does not run them. */
   jobs: () => Jobs | undefined;

@@ -69,6 +69,7 @@ export function apiContext(parts: ApiParts): ApiContext {
     decisions: new LogDecisions({ log: parts.log, clock: parts.clock }),
     access: parts.access,
     auditLog: new LogAudit({ log: parts.log, clock: parts.clock }),
+    auditHead: () => view.audit.head,
     jobs: () => storing.jobs,
     peers: peersOf(team),
     reports: parts.reports,

@@ -72,6 +72,7 @@ export function fakeContext(nowMs: number, more: Partial<ApiContext> = {}): ApiC
     decisions: noDecisions,
     access: fakeAccess(nowMs),
     auditLog: { record: async () => undefined },
+    auditHead: () => undefined,
     jobs: () => undefined,
     peers: noPeers,
     reports: { list: async () => [], read: async () => undefined },

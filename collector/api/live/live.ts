@@ -15,14 +15,18 @@ import {
   decodeMark,
   decodeSilence,
 } from '../../processor/outputs.ts';
+import { decodeAudit } from '../../processor/outputs_audit.ts';
 import type { Store } from '../../store/store.ts';
 import type { Logger } from '../../types.ts';
 import { OutputKind } from '../../types.ts';
 import { StreamHub } from '../stream.ts';
 import { LiveAlerts } from './alerts.ts';
+import { LiveAudit } from './audit.ts';
 import { LiveDevices } from './devices.ts';
 import { fillFromStore } from './fill.ts';
 import { LiveFleet } from './fleet.ts';
+import { LiveIngest } from './ingest.ts';
+import type { LiveRecord } from './records.ts';
 import { openReadings } from './records.ts';
 import { followTopic } from './tail.ts';
 
@@ -35,6 +39,8 @@ export class LiveView {
   readonly devices = new LiveDevices();
   readonly fleet = new LiveFleet();
   readonly alerts = new LiveAlerts();
+  readonly audit = new LiveAudit();
+  readonly ingest = new LiveIngest();
   readonly #logger: Logger;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>[] = [];
@@ -117,11 +123,12 @@ export class LiveView {
       const opened = openReadings(record);
       if (opened === undefined) return;
       this.devices.apply(opened);
+      this.ingest.add(opened, readingsOf(opened));
       hub.publish(opened);
     };
   }
 
-  #takeEvent({ kind, value }: LogRecord): void {
+  #takeEvent({ kind, value, offset }: LogRecord): void {
     switch (kind) {
       case OutputKind.GATEWAY:
         this.fleet.putGateway(decodeGateway(value));
@@ -152,6 +159,9 @@ export class LiveView {
       case OutputKind.MARK:
         this.#mark(decodeMark(value));
         break;
+      case OutputKind.AUDIT:
+        this.audit.putEntry(decodeAudit(value), offset);
+        break;
     }
   }
 
@@ -174,4 +184,10 @@ export class LiveView {
       );
     }
   };
+}
+
+function readingsOf({ devices }: LiveRecord): number {
+  let count = 0;
+  for (const { series } of devices) for (const one of series) count += one.count;
+  return count;
 }

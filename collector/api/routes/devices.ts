@@ -169,21 +169,21 @@ function matches(device: DeviceState, asked: Omit<Query, 'limit' | 'cursor'>): b
 }
 
 /** The entry that was put out last tells the place: all are of one configuration. */
-function newestEntry({ entries }: DeviceState): DeviceEntry | undefined {
+export function newestEntry({ entries }: DeviceState): DeviceEntry | undefined {
   let newest: DeviceEntry | undefined;
   for (const entry of entries.values())
     if (newest === undefined || entry.updatedMs >= newest.updatedMs) newest = entry;
   return newest;
 }
 
-function isUnprofiled(entry: DeviceEntry | undefined): boolean {
+export function isUnprofiled(entry: DeviceEntry | undefined): boolean {
   return entry !== undefined && entry.profile === '';
 }
 
 const BEST_FIRST = [DeviceStatus.ONLINE, DeviceStatus.LATE, DeviceStatus.SILENT] as const;
 
 /** A device that two gateways read is online as long as one of them reads it. */
-function stateOf({ entries }: DeviceState): DeviceStatus {
+export function stateOf({ entries }: DeviceState): DeviceStatus {
   const states = new Set<string>();
   for (const { state } of entries.values()) states.add(state);
   return BEST_FIRST.find((state) => states.has(state)) ?? DeviceStatus.UNKNOWN;
@@ -227,12 +227,12 @@ function toItem(context: ApiContext, device: DeviceState): object {
   };
 }
 
-function profileOf(context: ApiContext, entry: DeviceEntry | undefined): DeviceProfile | undefined {
+export function profileOf(context: ApiContext, entry: DeviceEntry | undefined): DeviceProfile | undefined {
   return ownProperty(context.configuration().profiles, entry?.profile ?? '');
 }
 
 /** Channels may be called like anything that an object inherits. */
-function ownProperty<T>(of: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+export function ownProperty<T>(of: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
   return of !== undefined && Object.hasOwn(of, name) ? of[name] : undefined;
 }
 

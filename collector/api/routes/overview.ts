@@ -72,11 +72,15 @@ export function overviewRoutes(app: FastifyInstance, context: ApiContext): void 
 }
 
 /** Configured sites, and those that a gateway or device is of. */
-function sitesOf(context: ApiContext): object[] {
+export function siteNames(context: ApiContext): string[] {
   const names = new Set(context.sites.keys());
   for (const { site } of context.gateways) names.add(site);
   for (const { site } of context.devices.sorted()) names.add(site);
-  return [...names].sort(compare).map((site) => {
+  return [...names].sort(compare);
+}
+
+function sitesOf(context: ApiContext): object[] {
+  return siteNames(context).map((site) => {
     const config = context.sites.get(site);
     return {
       site,
