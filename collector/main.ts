@@ -152,6 +152,54 @@ configured(job.command('run'))
     },
   );
 
+const user = program.command('user').description('who may log in to the running collector');
+interface OfUsers {
+  config: string;
+  url?: string;
+}
+const withUrl = <Options extends OfUsers>(options: Options): Options => {
+  const url = options.url ?? process.env.FMS_COLLECTOR_URL;
+  return url === undefined ? options : { ...options, url };
+};
+
+configured(user.command('list'))
+  .description('names, roles, last logins')
+  .action(async (options: OfUsers) => {
+    const { listUsers } = await import('./commands/user.ts');
+    process.exitCode = await listUsers(withUrl(options), process.env, console);
+  });
+
+configured(user.command('add'))
+  .argument('<name>')
+  .argument('<grants...>', 'viewer, operator or admin of every site; of one site: SITE=viewer')
+  .description('make a user, and say the password for the first login')
+  .action(async (name: string, grants: string[], options: OfUsers) => {
+    const { addUser } = await import('./commands/user.ts');
+    process.exitCode = await addUser(name, grants, withUrl(options), process.env, console);
+  });
+
+configured(user.command('passwd'))
+  .argument('<name>')
+  .description('make another password, and say it; all sessions of the user end')
+  .action(async (name: string, options: OfUsers) => {
+    const { newPassword } = await import('./commands/user.ts');
+    process.exitCode = await newPassword(name, withUrl(options), process.env, console);
+  });
+
+for (const verb of ['disable', 'enable'] as const)
+  configured(user.command(verb))
+    .argument('<name>')
+    .description(
+      verb === 'disable'
+        ? 'end all sessions, and let the user in no more'
+        : 'let the user in again',
+    )
+    .action(async (name: string, options: OfUsers) => {
+      const { setDisabled } = await import('./commands/user.ts');
+      const isOff = verb === 'disable';
+      process.exitCode = await setDisabled(name, isOff, withUrl(options), process.env, console);
+    });
+
 const BACKTEST_HELP = `
 Of a recording the rows go to stdout (or --out) as CSV, one for each of the file, in its order:
   timestamp  as it stands in the file

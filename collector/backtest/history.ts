@@ -1,5 +1,6 @@
 /** A device's own history, asked page by page from the API of the running collector. */
 
+import type { Api } from '../commands/client.ts';
 import { askApi } from '../commands/client.ts';
 import { CollectorError } from '../errors.ts';
 import type { DeviceProfile } from '../profile.ts';
@@ -15,7 +16,7 @@ const ANOMALIES_MAX = 20_000;
 
 export interface HistoryScope {
   /** Address of the API. */
-  base: string;
+  base: Api;
   site: string;
   device: string;
   fromMs: number;

@@ -10,6 +10,7 @@ import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { Output } from '../commands/check.ts';
+import type { Api } from '../commands/client.ts';
 import { ApiRefusal, askApi } from '../commands/client.ts';
 import { CollectorError } from '../errors.ts';
 import type { BackupMessage, CopiedPart } from './backups.ts';
@@ -22,8 +23,8 @@ const COPIES_AT_ONCE = 4;
 const PROGRESS_MS = 5_000;
 
 export interface BackupOptions {
-  /** Of the collector's API. */
-  url: string;
+  /** Of the collector. */
+  api: Api;
   /** Must not exist, or be empty. */
   folder: string;
   signal?: AbortSignal | undefined;
@@ -94,14 +95,14 @@ class Held {
 }
 
 async function copyAll(
-  { url, signal }: BackupOptions,
+  { api, signal }: BackupOptions,
   partial: string,
   output: Output,
 ): Promise<Manifest> {
   const request = new AbortController();
   signal?.addEventListener('abort', () => request.abort(signal.reason), { once: true });
   try {
-    const held = new Held(await begin(url, request.signal));
+    const held = new Held(await begin(api, request.signal));
     const first = await held.next();
     if (first.type !== 'snapshot') throw aborted(`unexpected: ${first.type}`);
     await checkRoom(partial, first.bytes);
@@ -124,7 +125,7 @@ async function copyAll(
     if (log?.path !== LOG_FILE) throw aborted('the log is missing');
     // Each answer says that what was copied had been held up to then.
     const copied = (part: CopiedPart): Promise<Response> =>
-      post(url, `/api/v1/backup/${first.id}/copied`, { part }, stop);
+      post(api, `/api/v1/backup/${first.id}/copied`, { part }, stop);
     const files = [await copyOne(log)];
     await copied('log');
     await inParallel(others, async (file) => void files.push(await copyOne(file)));
@@ -150,20 +151,15 @@ async function inParallel<T>(items: readonly T[], run: (item: T) => Promise<void
   await Promise.all(Array.from({ length: COPIES_AT_ONCE }, worker));
 }
 
-async function begin(url: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-  const response = await post(url, '/api/v1/backup', {}, signal);
+async function begin(api: Api, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+  const response = await post(api, '/api/v1/backup', {}, signal);
   if (response.body === null) throw aborted('the collector answered nothing');
   return response.body;
 }
 
 /** Rejects with what the collector refused it with. */
-async function post(
-  url: string,
-  path: string,
-  body: object,
-  signal: AbortSignal,
-): Promise<Response> {
-  return askApi(url, path, { body, signal }).catch((error: unknown) => {
+async function post(api: Api, path: string, body: object, signal: AbortSignal): Promise<Response> {
+  return askApi(api, path, { body, signal }).catch((error: unknown) => {
     if (!(error instanceof ApiRefusal)) throw error;
     throw new CollectorError('BACKUP_REFUSED', error.message, { cause: error });
   });

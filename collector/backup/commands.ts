@@ -2,7 +2,7 @@
 
 import type { Output } from '../commands/check.ts';
 import { configOrMistakes } from '../commands/check.ts';
-import { apiAddress } from '../commands/client.ts';
+import { apiOf } from '../commands/client.ts';
 import { CollectorError } from '../errors.ts';
 import { backup } from './backup.ts';
 import { bytesText } from './copy.ts';
@@ -15,14 +15,10 @@ export async function backupCommand(
   env: Record<string, string | undefined>,
   output: Output,
 ): Promise<number> {
-  let { url } = options;
-  if (url === undefined) {
-    const config = configOrMistakes(options.config, env, output);
-    if (config === undefined) return 2;
-    url = apiAddress(config);
-  }
+  const api = apiOf(options, env, output);
+  if (api === undefined) return 2;
   try {
-    const manifest = await backup({ url, folder, signal: options.signal }, output);
+    const manifest = await backup({ api, folder, signal: options.signal }, output);
     const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
     const made = new Date(manifest.madeMs).toISOString();
     output.log(`${folder}: the data of ${made}, ${bytesText(bytes)}`);

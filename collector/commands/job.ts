@@ -2,8 +2,8 @@
 
 import { CollectorError } from '../errors.ts';
 import type { Output } from './check.ts';
-import { configOrMistakes } from './check.ts';
-import { ApiRefusal, apiAddress, askApi } from './client.ts';
+import type { Api } from './client.ts';
+import { ApiRefusal, apiOf, askApi } from './client.ts';
 
 export interface JobOptions {
   config: string;
@@ -96,14 +96,10 @@ async function withApi(
   options: JobOptions,
   env: Record<string, string | undefined>,
   output: Output,
-  ask: (base: string) => Promise<number>,
+  ask: (base: Api) => Promise<number>,
 ): Promise<number> {
-  let base = options.url;
-  if (base === undefined) {
-    const config = configOrMistakes(options.config, env, output);
-    if (config === undefined) return 2;
-    base = apiAddress(config);
-  }
+  const base = apiOf(options, env, output);
+  if (base === undefined) return 2;
   try {
     return await ask(base);
   } catch (error) {

@@ -5,8 +5,8 @@ import { deepCheck } from '../ledger/ask_deep.ts';
 import type { Answer } from '../ledger/report.ts';
 import { report } from '../ledger/report.ts';
 import type { Output } from './check.ts';
-import { configOrMistakes } from './check.ts';
-import { ApiRefusal, apiAddress, askApi } from './client.ts';
+import type { Api } from './client.ts';
+import { ApiRefusal, apiOf, askApi } from './client.ts';
 
 export interface LedgerOptions {
   config: string;
@@ -30,12 +30,8 @@ export async function ledger(
   env: Record<string, string | undefined>,
   output: Output,
 ): Promise<number> {
-  let base = options.url;
-  if (base === undefined) {
-    const config = configOrMistakes(options.config, env, output);
-    if (config === undefined) return 2;
-    base = apiAddress(config);
-  }
+  const base = apiOf(options, env, output);
+  if (base === undefined) return 2;
   const { site, gateway, json = false } = options;
   const scope = new URLSearchParams();
   if (site !== undefined) scope.set('site', site);
@@ -56,7 +52,7 @@ export async function ledger(
   }
 }
 
-async function readAll(base: string, scope: URLSearchParams): Promise<Answer> {
+async function readAll(base: Api, scope: URLSearchParams): Promise<Answer> {
   let whole: Answer | undefined;
   let cursor = '';
   for (;;) {

@@ -1,6 +1,7 @@
 /** `fms-collector ledger --deep`: asks for the comparison with the tables and prints what it finds. */
 
 import type { Output } from '../commands/check.ts';
+import type { Api } from '../commands/client.ts';
 import { ApiRefusal, askApi } from '../commands/client.ts';
 import type { DeepProblem, DeepProgress, DeepResult } from './deep.ts';
 
@@ -21,7 +22,7 @@ const PROGRESS_EVERY_MS = 1_000;
 
 /** True when the tables hold what the ledger says. Rejects as askApi does. */
 export async function deepCheck(
-  base: string,
+  base: Api,
   scope: URLSearchParams,
   json: boolean,
   output: Output,

@@ -90,6 +90,7 @@ async function prepare(folder: string, count: number): Promise<Setup> {
     'data_dir: ./data',
     `mqtt: { host: 127.0.0.1, port: ${mqttPort} }`,
     `http: { host: 127.0.0.1, port: ${httpPort} }`,
+    'access: { this_machine: admin }',
     'gateways:',
     ...gateways,
   ];

@@ -280,6 +280,7 @@ export class Rig {
     const content = {
       mqtt: { host: '127.0.0.1', port: this.#mqttPort },
       http: { host: '127.0.0.1' },
+      access: { this_machine: 'admin' },
       sites: { [SITE]: { time_zone: 'Asia/Seoul' } },
       gateways: [...fleet, AGENT_GATEWAY].map((gateway) => ({ site: SITE, gateway, token_sha256 })),
       ...this.#options.collector,

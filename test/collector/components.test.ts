@@ -75,6 +75,7 @@ class Scene {
       components: [...components],
       mqtt: { port: 0 },
       http: { port: 0 },
+      access: { this_machine: 'admin' },
       log: { partitions: 4, kafka: { brokers: ['localhost:1'] } },
       store: { clickhouse: { url: 'http://localhost:1' } },
       gateways: [{ site: 'demo', gateway: 'gw1', token: TOKEN }],

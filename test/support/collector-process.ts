@@ -13,6 +13,8 @@ import type { PublisherOptions } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 
 const MAIN = join(import.meta.dirname, '../../collector/main.ts');
+/** For tests that wait for complete roll-ups. */
+export const QUICK_COLLECTOR = join(import.meta.dirname, 'quick-collector.ts');
 const TOKEN = 'token-of-every-gateway';
 const READY_TIMEOUT_MS = 60_000;
 
@@ -41,12 +43,17 @@ export class CollectorProcess {
   /** Of the process that runs now. */
   output = '';
   readonly #t: Test;
+  readonly #program: string;
   #child: ChildProcess | undefined;
   #ports = { mqtt: 0, http: 0 };
 
-  /** Gateways gw1, gw2 and gw3 of site demo may connect. `more`: further content of the configuration. */
-  constructor(t: Test, more: Record<string, unknown> = {}) {
+  /**
+   * Gateways gw1, gw2 and gw3 of site demo may connect. `more`: further content of the configuration.
+   * `program`: run instead of the collector's own main, with the same arguments.
+   */
+  constructor(t: Test, more: Record<string, unknown> = {}, program = MAIN) {
     this.#t = t;
+    this.#program = program;
     this.configure(more);
     t.teardown(async () => {
       await this.stop('SIGKILL');
@@ -60,6 +67,7 @@ export class CollectorProcess {
       data_dir: './data',
       mqtt: { port: 0 },
       http: { port: 0 },
+      access: { this_machine: 'admin' },
       gateways: ['gw1', 'gw2', 'gw3'].map((gateway) => ({ site: 'demo', gateway, token: TOKEN })),
       ...more,
     };
@@ -77,7 +85,7 @@ export class CollectorProcess {
   /** Resolves when it takes readings and, unless told otherwise, when every part works. */
   async start(untilReady = true): Promise<void> {
     this.output = '';
-    const args = [MAIN, 'run', '--config', this.configFile];
+    const args = [this.#program, 'run', '--config', this.configFile];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr])

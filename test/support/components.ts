@@ -47,6 +47,8 @@ export interface ComponentsOptions {
   gateways?: readonly string[];
   /** Further content of every configuration; sections are merged key by key. */
   more?: Record<string, unknown>;
+  /** Run instead of the collector's own main, with the same arguments. */
+  program?: string;
 }
 
 export interface ReadyAnswer {
@@ -88,7 +90,8 @@ export class Components {
       this.#options.more ?? {},
       more,
     );
-    const process = new ComponentProcess(this.#t, name, folder, ports, content);
+    const { program = MAIN } = this.#options;
+    const process = new ComponentProcess(this.#t, { name, folder, ports, program }, content);
     this.processes.push(process);
     return process;
   }
@@ -111,6 +114,7 @@ export class Components {
       components: [...components],
       mqtt: { port: ports.mqtt },
       http: { port: ports.http },
+      access: { this_machine: 'admin' },
       log: { partitions, kafka: kafkaContent(folder, kafka) },
       ...(clickhouse === undefined
         ? {}
@@ -118,6 +122,13 @@ export class Components {
       gateways: this.gateways.map((gateway) => ({ site: SITE, gateway, token: TOKEN })),
     };
   }
+}
+
+interface ComponentOfTest {
+  name: string;
+  folder: string;
+  ports: { http: number; mqtt: number };
+  program: string;
 }
 
 export class ComponentProcess {
@@ -129,16 +140,16 @@ export class ComponentProcess {
   /** Of all its starts. */
   output = '';
   readonly #t: Test;
+  readonly #program: string;
   #child: ChildProcess | undefined;
 
   constructor(
     t: Test,
-    name: string,
-    folder: string,
-    ports: { http: number; mqtt: number },
+    { name, folder, ports, program }: ComponentOfTest,
     content: Record<string, unknown>,
   ) {
     this.#t = t;
+    this.#program = program;
     this.name = name;
     this.folder = folder;
     this.httpPort = ports.http;
@@ -160,10 +171,10 @@ export class ComponentProcess {
     return this.#child?.pid;
   }
 
-  /** Resolves when its HTTP server answers. `program`: instead of the collector's own main. */
+  /** Resolves when its HTTP server answers. `program`: this time instead of the one of the options. */
   async start(how: { program?: string; env?: NodeJS.ProcessEnv } = {}): Promise<void> {
     if (this.running) throw new Error(`${this.name} runs already`);
-    const args = [how.program ?? MAIN, 'run', '--config', this.configFile];
+    const args = [how.program ?? this.#program, 'run', '--config', this.configFile];
     const env = { ...process.env, ...how.env };
     const child = spawn(process.execPath, args, {
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -195,6 +195,7 @@ export class Plant {
       data_dir: this.collectorDataFolder,
       mqtt: { host: '127.0.0.1', port: this.ports.mqtt },
       http: { host: '127.0.0.1', port: this.ports.http },
+      access: { this_machine: 'admin' },
       gateways: [
         {
           site: 'test',

@@ -8,6 +8,7 @@ import { stringify } from 'yaml';
 import type { RunningCollector } from '../../collector/collector.ts';
 import { startCollector } from '../../collector/collector.ts';
 import { loadConfig } from '../../collector/config.ts';
+import { QUICK } from './api-context.ts';
 import { Publisher } from './publisher.ts';
 import { silentLogger } from './silent-logger.ts';
 
@@ -38,6 +39,7 @@ export class TestCollector {
       data_dir: './data',
       mqtt: { port: this.#ports.mqtt },
       http: { port: this.#ports.http },
+      access: { this_machine: 'admin' },
       sites: { demo: { time_zone: 'Asia/Seoul' } },
       gateways,
     };
@@ -46,6 +48,7 @@ export class TestCollector {
       clock: { wallMs: () => Date.now() },
       logger: silentLogger,
       version: '0.0.0-test',
+      passwordCost: QUICK,
     });
     this.#ports = { mqtt: this.#running.mqttPort, http: this.#running.httpPort };
     await until(async () => (await fetch(`${this.base}/readyz`)).ok);

@@ -29,6 +29,7 @@ writeFileSync(
     data_dir: './data',
     mqtt: { port: 0 },
     http: { port: 0 },
+    access: { this_machine: 'admin' },
     log: { partitions: 3 },
     sites: { demo: { time_zone: 'Asia/Seoul' } },
     gateways: [{ site: 'demo', gateway: 'gw1', token: 'a-token-of-gateway-1' }],

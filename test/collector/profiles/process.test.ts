@@ -61,7 +61,7 @@ class Program {
 t.test('profiles at the start, and on SIGHUP', async (t) => {
   const [http, mqtt] = [await freePort(), await freePort()];
   const folder = t.testdir({
-    'collector.yaml': `data_dir: data\nprofiles_dir: profiles\nhttp: { port: ${http} }\nmqtt: { port: ${mqtt} }\n`,
+    'collector.yaml': `data_dir: data\nprofiles_dir: profiles\nhttp: { port: ${http} }\naccess: { this_machine: viewer }\nmqtt: { port: ${mqtt} }\n`,
     profiles: { 'a.yaml': 'channels: { x: { min: 2, max: 1 } }\n' },
   });
   const profile = join(folder, 'profiles/a.yaml');
