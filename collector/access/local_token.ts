@@ -29,7 +29,8 @@ export function ensureLocalToken(dataDir: string): string {
     chmodSync(file, 0o600);
     return known;
   }
-  mkdirSync(dataDir, { recursive: true });
+  // Hashes of passwords are in the log beside it.
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const own = `${file}.${randomBytes(6).toString('hex')}`;
   writeFileSync(own, `${LOCAL_PREFIX}${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 });
   try {

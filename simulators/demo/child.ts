@@ -15,6 +15,8 @@ export interface ProgramOptions {
   readyUrl: string;
   /** One line for the terminal. */
   say: (line: string) => void;
+  /** Each line that it writes; true: it has been dealt with. */
+  hear?: (line: string) => boolean;
   /** It kept dying: nothing more is tried. */
   onGivenUp: () => void;
 }
@@ -153,6 +155,7 @@ export class Program {
 
   /** Warnings reach the terminal, but never flood it. */
   #hear(line: string): void {
+    if (this.#options.hear?.(line) === true) return;
     const warning = warningOf(line);
     if (warning === undefined || this.#isEnding || !this.#isReady) return;
     const nowMs = Date.now();

@@ -4,12 +4,14 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SimError } from '../errors.ts';
 import { Program } from './child.ts';
+import { firstLoginOf } from './first-login.ts';
 import type { FolderPaths } from './folder.ts';
 import {
   DEMO_INTERVAL_MS,
   deviceNames,
   forgetRunning,
   keepOldReadings,
+  letLook,
   noteRunning,
   pathsOf,
   prepareFolder,
@@ -42,6 +44,7 @@ const LIVE_POLL_MS = 200;
 export async function runDemo(options: DemoOptions): Promise<number> {
   const paths = pathsOf(isAbsolute(options.folder) ? options.folder : resolve(options.folder));
   prepareFolder(paths);
+  letLook(paths);
   await endLeftovers(paths, options.print);
   const ports = settlePorts(paths, options.ports);
   if (options.replay !== undefined) keepOldReadings(paths);
@@ -79,6 +82,9 @@ class Demo {
   readonly #ending = new AbortController();
   readonly #startedMs = performance.now();
   #noted = '';
+  /** What the collector said of it, until the place where a person looks for it. */
+  #firstLogin: readonly string[] = [];
+  #isWatching = false;
   #exitCode = 0;
   #endingSinceMs = 0;
 
@@ -103,6 +109,7 @@ class Demo {
         'collector',
         [join(repository, 'collector/main.ts'), 'run', '--config', paths.collector],
         `http://127.0.0.1:${ports.http}/readyz`,
+        (line) => this.#hearLogin(line),
       ),
       devices: this.#program(
         'devices',
@@ -112,13 +119,19 @@ class Demo {
     };
   }
 
-  #program(name: string, argv: string[], readyUrl: string): Program {
+  #program(
+    name: string,
+    argv: string[],
+    readyUrl: string,
+    hear: (line: string) => boolean = () => false,
+  ): Program {
     return new Program({
       name,
       argv,
       env: process.env,
       logPath: join(this.#paths.logs, `${name}.log`),
       readyUrl,
+      hear,
       say: (line) => this.#print(`${name.padEnd(10)}${line}`),
       onGivenUp: () => {
         this.#exitCode = 1;
@@ -181,6 +194,8 @@ class Demo {
   async #watch(): Promise<void> {
     const url = `http://127.0.0.1:${this.#ports.http}`;
     this.#say(words.open(`${url}/`, this.#paths.folder));
+    this.#isWatching = true;
+    this.#say(this.#firstLogin);
     if (this.#setup !== undefined) {
       const urls = { collector: url, agentStatus: `http://127.0.0.1:${this.#ports.status}/status` };
       await watchReplay(this.#setup, urls, (lines) => this.#say(lines), this.#ending.signal);
@@ -195,6 +210,15 @@ class Demo {
       }
       await new Promise((done) => setTimeout(done, LIVE_POLL_MS));
     }
+  }
+
+  /** The collector makes the first user at its first start, and says its password this once. */
+  #hearLogin(line: string): boolean {
+    const login = firstLoginOf(line);
+    if (login === undefined) return false;
+    this.#firstLogin = words.firstLogin(login.user, login.password);
+    if (this.#isWatching) this.#say(this.#firstLogin);
+    return true;
   }
 
   #say(lines: readonly string[]): void {

@@ -107,6 +107,7 @@ data_dir: ./collector
 profiles_dir: ./profiles # what is expected of the devices; read again when a file in it changes
 mqtt: { host: 127.0.0.1, port: ${mqtt} }
 http: { host: 127.0.0.1, port: ${http} }
+access: { anonymous: viewer } # who reaches the pages may look; changing something needs a login
 sites: { demo: { time_zone: ${zone}, day_start: "00:00" } }
 gateways:
   - { site: demo, gateway: gw1, token_sha256: ${sha256} }
@@ -154,6 +155,14 @@ export function keepOldReadings(paths: FolderPaths): void {
   const collector = open(paths.collector);
   if (collector.hasIn(['store', 'retention_days'])) return;
   collector.setIn(['store', 'retention_days'], RETENTION_DAYS_MAX);
+  save(paths.collector, collector);
+}
+
+/** As the demo always was: a file from before there were users says nothing of who may look. */
+export function letLook(paths: FolderPaths): void {
+  const collector = open(paths.collector);
+  if (collector.has('access')) return;
+  collector.setIn(['access', 'anonymous'], 'viewer');
   save(paths.collector, collector);
 }
 

@@ -6,6 +6,10 @@ export const words = {
     `브라우저에서 ${url} 을(를) 여세요. Ctrl-C로 모두 종료하고, npm start로 이어서 시작합니다.`,
     `Data, configuration and logs: ${folder}  (데이터·설정·로그 폴더)`,
   ],
+  firstLogin: (user: string, password: string): string[] => [
+    `To change something log in as ${user}, password ${password} (said this once; you choose your own then).`,
+    `변경하려면 ${user} 계정으로 로그인하세요. 비밀번호는 ${password} 이며 지금 한 번만 표시됩니다. 로그인 후 새 비밀번호를 정합니다.`,
+  ],
   live: (count: number, seconds: string): string[] => [
     `${count} devices are live, ${seconds} s after the start.  (장치 ${count}대 수신 중)`,
   ],
