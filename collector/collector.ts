@@ -25,6 +25,7 @@ import { LOG_SCHEMA_VERSION } from './log/sqlite_file.ts';
 import type { Metrics } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
 import { apiContext } from './parts/api_context.ts';
+import { AuditHeadKeeper } from './parts/audit_head.ts';
 import { startHttp } from './parts/http.ts';
 import { probeFor, startIntake } from './parts/intake.ts';
 import { JobsLease } from './parts/jobs_lease.ts';
@@ -119,6 +120,7 @@ class Collector implements RunningCollector {
   #probe: Ticks | undefined;
   #process: ProcessPart | undefined;
   #notify: NotifyPart | undefined;
+  #auditHead: AuditHeadKeeper | undefined;
   #space: SpaceWatch | undefined;
   /** What start() did not wait for. */
   readonly #starting: Promise<void>[] = [];
@@ -186,6 +188,7 @@ class Collector implements RunningCollector {
       fleet: this.#view.fleet,
       devices: this.#view.devices,
       alerts: () => (this.#view.live === undefined ? undefined : this.#view.alerts),
+      auditHead: () => this.#view.audit.head,
       log: () => this.#log?.stats(),
       store: () => this.#storing.store?.stats(),
       streams: () => this.#view.live?.hub.stats(),
@@ -250,6 +253,7 @@ class Collector implements RunningCollector {
       this.#storing.stop(),
       this.#space?.stop(),
     ]);
+    await this.#auditHead?.stop();
     await this.#team?.leave();
     await this.#storing.store?.close();
     await this.#log?.close();
@@ -268,6 +272,7 @@ class Collector implements RunningCollector {
     // Before anything is processed, so that what comes now is neither missed nor taken twice.
     const unread = log.stats().consumerLagRecords.writer ?? Number.POSITIVE_INFINITY;
     await this.#view.follow(log, () => unread);
+    this.#keepAuditHead(control);
     const share = wholeShare(log.partitionCount);
     const process = this.#startProcessors(log, share);
     // Before any reading of this start, so that none is judged without it.
@@ -292,6 +297,7 @@ class Collector implements RunningCollector {
     await this.#watchSpace();
     if (components.has('serve')) {
       await this.#followTeam(log, team);
+      this.#keepAuditHead(team.control);
       this.#later(team.configuration.start());
       this.#startNotify(log, firstOf(team, log.partitionCount), team);
     } else {
@@ -318,6 +324,12 @@ class Collector implements RunningCollector {
     const opened = this.#access.open(control);
     if (this.#config.components.has('serve'))
       this.#later(startUsers(opened, control, logger, this.#stop.signal));
+  }
+
+  #keepAuditHead(control: ControlView): void {
+    const { audit: view } = this.#view;
+    this.#auditHead = new AuditHeadKeeper({ view, control, logger: this.#deps.logger });
+    this.#auditHead.start();
   }
 
   #makeTeam(log: Log): Team {

@@ -5,6 +5,7 @@ import { ALERT_SEVERITIES } from './alert.ts';
 import type { ReadinessCheck } from './api/context.ts';
 import { ledgerSums } from './api/ledger.ts';
 import type { LiveAlerts } from './api/live/alerts.ts';
+import type { KnownHead } from './api/live/audit.ts';
 import type { LiveDevices } from './api/live/devices.ts';
 import type { LiveFleet } from './api/live/fleet.ts';
 import type { StreamStats } from './api/stream.ts';
@@ -35,6 +36,8 @@ export interface MetricSources {
   devices: LiveDevices;
   /** Undefined in a process that does not follow them. */
   alerts: () => LiveAlerts | undefined;
+  /** Undefined: no entry is known. */
+  auditHead: () => KnownHead | undefined;
   /** Undefined while that part is not there. */
   log: () => LogStats | undefined;
   store: () => ReturnType<Store['stats']> | undefined;
@@ -100,6 +103,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   streamMetrics(sources, gauge, counter);
   gatewayMetrics(sources, gauge);
   alertMetrics(sources, gauge);
+  auditMetrics(sources, counter);
   return { text: () => registry.metrics(), broker: brokerMetrics(registry, sources, gauge) };
 }
 
@@ -414,6 +418,15 @@ function alertMetrics({ alerts }: MetricSources, gauge: AddMetric): void {
     const live = alerts();
     if (live !== undefined) set(live.openAnomalyCount);
   });
+}
+
+function auditMetrics({ auditHead }: MetricSources, counter: AddMetric): void {
+  counter(
+    'audit_entries_total',
+    'Number of the newest entry of the audit log that the process knows; of all processes together the highest counts.',
+    [],
+    (set) => set(auditHead()?.number ?? 0),
+  );
 }
 
 function gatewayMetrics({ fleet, clock }: MetricSources, gauge: AddMetric): void {

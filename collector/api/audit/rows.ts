@@ -27,7 +27,7 @@ export function toAudit(row: Row): AuditRecord {
   };
 }
 
-const HASH = { type: 'string', examples: ['0'.repeat(64)] } as const;
+export const HASH = { type: 'string', examples: ['0'.repeat(64)] } as const;
 
 export const AUDIT_ENTRY = object({
   number: { type: 'integer', description: '1, 2, 3, … without gaps.' },
