@@ -76,7 +76,7 @@ export const collectorErrors = {
   },
   STORE_QUERY_REFUSED: {
     cause: 'A query exceeded its limits of time, rows or memory, or is wrong.',
-    hint: 'Ask for a shorter range or a coarser step.',
+    hint: 'Correct it where the message says so; otherwise ask for a shorter range or a coarser step.',
   },
   QUERY_NOT_ALLOWED: {
     cause: 'The statement does more than read the tables of this program.',
@@ -226,6 +226,22 @@ export const collectorErrors = {
   PROFILES_INVALID: {
     cause: 'The profiles of devices have mistakes; each is said with file and line.',
     hint: 'Correct the lines, then run `fms-collector check`; until then the profiles before them hold.',
+  },
+  PROFILES_REFUSED: {
+    cause: 'The profile file was not written, because the profiles would have mistakes with it.',
+    hint: 'The answer has every mistake with file, line and column. Correct them and send it again.',
+  },
+  PROFILES_CHANGED: {
+    cause: 'The profile file is another one than the one that was changed: somebody was faster.',
+    hint: 'Read it again (GET /api/v1/profiles/files), and make the change in what is there now.',
+  },
+  PROFILES_BUILT_IN: {
+    cause: 'The collector has no profiles_dir: the built-in profile holds, and cannot be changed.',
+    hint: 'Name a folder as profiles_dir in collector.yaml, and start the collector again.',
+  },
+  PROFILES_FOLDER: {
+    cause: 'profiles_dir cannot be read or written.',
+    hint: 'Check that the user of the collector may write there, and the disk; under systemd the folder must be in ReadWritePaths.',
   },
   BACKUP_REFUSED: {
     cause: 'The collector cannot take a backup now.',

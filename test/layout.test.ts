@@ -185,6 +185,7 @@ t.test('stages do not import stages', async (t) => {
     'collector/store': /^collector\/(api|broker|jobs|log\/sqlite)/,
     'collector/notifiers': /^collector\/(api|broker|store|processing|log\/sqlite)/,
     'collector/jobs': /^collector\/(api|broker|log|processor)/,
+    'collector/query': /^collector\/(api|broker|log|processor|store\/(chdb|clickhouse))/,
     'collector/api': /^collector\/(broker|log\/sqlite|store\/chdb|processing)/,
   };
   for (const [stage, forbidden] of Object.entries(stages)) {

@@ -8,7 +8,9 @@ import type { Jobs } from '../jobs/jobs.ts';
 import type { ReportForm, ReportId } from '../jobs/report/files.ts';
 import type { Log } from '../log/log.ts';
 import type { Configuration } from '../profile.ts';
+import type { ProfileFiles } from '../profiles/editing/profile_files.ts';
 import type { ConfigurationStatus } from '../profiles/live.ts';
+import type { PeopleQueries } from '../query/people.ts';
 import type { Store } from '../store/store.ts';
 import type { WriterStatus } from '../store/writer.ts';
 import type { AcknowledgeValue, Clock, MarkValue, ReleaseValue, SilenceValue } from '../types.ts';
@@ -66,11 +68,15 @@ export interface ApiContext {
   alerts: LiveAlerts;
   ingest: LiveIngest;
   queries: Queries;
+  /** SQL of people. */
+  people: PeopleQueries;
   readiness: () => ReadinessCheck[];
   /** What the processor judges by: device profiles and assignments. */
   configuration: () => Configuration;
   /** How its files are: mistakes that keep newer ones from holding. */
   configurationStatus: () => ConfigurationStatus;
+  /** The same files, to be looked at and changed. */
+  profileFiles: Pick<ProfileFiles, 'list' | 'check' | 'change' | 'versions' | 'version'>;
   /** Prometheus text. */
   metricsText: () => Promise<string>;
   /** Undefined while the log is not open. */

@@ -17,6 +17,7 @@ import { backupRoutes } from './routes/backup.ts';
 import { deviceStateRoutes } from './routes/device_states.ts';
 import { deviceRoutes } from './routes/devices.ts';
 import { eventRoutes } from './routes/events.ts';
+import { gatewayRoute } from './routes/gateway.ts';
 import { gatewayRoutes } from './routes/gateways.ts';
 import { healthRoutes } from './routes/health.ts';
 import { jobRoutes } from './routes/jobs.ts';
@@ -24,13 +25,17 @@ import { ledgerRoutes } from './routes/ledger.ts';
 import { ledgerDeepRoutes } from './routes/ledger_deep.ts';
 import { overviewRoutes } from './routes/overview.ts';
 import { wallRoutes } from './routes/overview_wall.ts';
+import { profileFileRoutes } from './routes/profile_files.ts';
 import { profileRoutes } from './routes/profiles.ts';
 import { qualityRoutes } from './routes/quality.ts';
 import { quarantineRoutes } from './routes/quarantine.ts';
+import { quarantineSummaryRoutes } from './routes/quarantine_summary.ts';
+import { queryRoutes } from './routes/query.ts';
 import { readingRoutes } from './routes/readings.ts';
 import { reportRoutes } from './routes/reports.ts';
 import { schemaRoutes } from './routes/schema.ts';
 import { sessionRoutes } from './routes/session.ts';
+import { silenceChangeRoutes } from './routes/silence_change.ts';
 import { silenceRoutes } from './routes/silences.ts';
 import { statisticsRoutes } from './routes/statistics.ts';
 import { streamRoutes } from './routes/stream.ts';
@@ -133,16 +138,20 @@ export async function createApi(
   overviewRoutes(app, context);
   wallRoutes(app, context);
   gatewayRoutes(app, context);
+  gatewayRoute(app, context);
   deviceRoutes(app, context);
   deviceStateRoutes(app, context);
   readingRoutes(app, context);
   qualityRoutes(app, context);
   quarantineRoutes(app, context);
+  quarantineSummaryRoutes(app, context);
   eventRoutes(app, context);
   alertRoutes(app, context);
   silenceRoutes(app, context);
+  silenceChangeRoutes(app, context);
   anomalyRoutes(app, context);
   profileRoutes(app, context);
+  profileFileRoutes(app, context);
   ledgerRoutes(app, context);
   ledgerDeepRoutes(app, context);
   streamRoutes(app, context);
@@ -151,10 +160,12 @@ export async function createApi(
   reportRoutes(app, context);
   backupRoutes(app, context);
   auditRoutes(app, context);
+  queryRoutes(app, context);
   schemaRoutes(app);
   app.get(
     '/api/v1/openapi.json',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'This document',
         querystring: query({}),

@@ -11,7 +11,10 @@ import { CollectorError } from '../errors.ts';
 import type { Log } from '../log/log.ts';
 import type { Metrics } from '../metrics.ts';
 import type { Configuration } from '../profile.ts';
+import { ProfileFiles } from '../profiles/editing/profile_files.ts';
 import type { ConfigurationStatus, LiveProfiles } from '../profiles/live.ts';
+import { profilesSource } from '../profiles/load.ts';
+import { PeopleQueries } from '../query/people.ts';
 import type { Store } from '../store/store.ts';
 import type { Storing } from '../storing.ts';
 import type { Clock } from '../types.ts';
@@ -47,6 +50,7 @@ export function apiContext(parts: ApiParts): ApiContext {
     return open;
   };
   const query: Store['query'] = async (...asked) => store().query(...asked);
+  const auditLog = new LogAudit({ log: parts.log, clock: parts.clock });
   const exportTo: Store['exportTo'] = async (...asked) => store().exportTo(...asked);
   return {
     clock: parts.clock,
@@ -60,15 +64,23 @@ export function apiContext(parts: ApiParts): ApiContext {
     alerts: view.alerts,
     ingest: view.ingest,
     queries: boundedQueries({ query, exportTo }),
+    people: new PeopleQueries({ asking: () => store().asking, audit: auditLog, clock: parts.clock }),
     readiness: parts.readiness,
     configuration: () => configurationOf(parts),
     configurationStatus: parts.configurationStatus,
+    profileFiles: new ProfileFiles({
+      source: profilesSource(config),
+      clock: parts.clock,
+      reload: async () => (await parts.profiles?.reload()) ?? 'unchanged',
+      configuration: () => configurationOf(parts),
+      devices: () => view.devices.sorted(),
+    }),
     metricsText: () => parts.metrics.text(),
     live: () => view.live,
     backups: parts.backups,
     decisions: new LogDecisions({ log: parts.log, clock: parts.clock }),
     access: parts.access,
-    auditLog: new LogAudit({ log: parts.log, clock: parts.clock }),
+    auditLog,
     auditHead: () => view.audit.head,
     jobs: () => storing.jobs,
     peers: peersOf(team),

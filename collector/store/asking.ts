@@ -5,8 +5,6 @@
  */
 
 import { CollectorError } from '../errors.ts';
-import { BROKEN_ENGINE_CODES, engineCode, unavailable } from './engine_errors.ts';
-import { quoted } from './statements.ts';
 
 export interface AskLimits {
   /** The wait for a connection counts too. */
@@ -27,6 +25,8 @@ export interface Ask {
   settings: ReadonlyMap<string, string>;
   format: string;
   limits: AskLimits;
+  /** Of our tables those that system tables tell of. */
+  tables: readonly string[];
 }
 
 export interface Answer {
@@ -75,79 +75,4 @@ export class EngineRefusal extends CollectorError {
     this.engineCode = engineCode;
     this.words = words;
   }
-}
-
-const WORDS_MAX = 2_000;
-/** How the parser is asked; no part of what a person wrote. */
-const SCOPES = [': In scope SELECT formatQuery(', ': while executing function formatQuery'];
-
-/** What an error of a person's statement means. */
-export function refusalOf(error: unknown): CollectorError {
-  if (error instanceof CollectorError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  const found = /Code: (\d+)\. (?:DB::Exception: )+([\s\S]*)$/.exec(message);
-  // The client for servers has taken the message apart.
-  const { type } = error as { type?: unknown };
-  const code = engineCode(error) ?? found?.[1];
-  if (code === undefined || BROKEN_ENGINE_CODES.has(code)) return unavailable('query', error);
-  const text = found?.[2] ?? `${message}${typeof type === 'string' ? ` (${type})` : ''}`;
-  return new EngineRefusal(Number(code), wordsOf(text), { cause: error });
-}
-
-function wordsOf(text: string): string {
-  const plain = text
-    .replace(/ \(version [^)]*\)/g, '')
-    .replace(/^(?:Code: \d+\. DB::Exception: )+/, '')
-    .trim();
-  const name = /\([A-Z][A-Z0-9_]+\)$/.exec(plain)?.[0] ?? '';
-  let words = plain.slice(0, plain.length - name.length).trim();
-  for (const scope of SCOPES) {
-    const at = words.indexOf(scope);
-    if (at >= 0) words = words.slice(0, at);
-  }
-  if (words.length > WORDS_MAX) words = `${words.slice(0, WORDS_MAX)}…`;
-  return name === '' || words.endsWith(name) ? words : `${words} ${name}`;
-}
-
-/** System tables tell only of our own database, whatever the statement asks. */
-function rowFilters(database: string): string {
-  const ours = (column: string): string => `${column} = ${quoted(database)}`;
-  const filters = {
-    'system.databases': ours('name'),
-    'system.tables': ours('database'),
-    'system.columns': ours('database'),
-  };
-  const entries = Object.entries(filters).map(([table, filter]) => `'${table}': ${quoted(filter)}`);
-  return `{${entries.join(', ')}}`;
-}
-
-/** All settings of a statement, in the order in which they must be set: `readonly` forbids what comes after it. */
-export function askSettings(ask: Ask, database: string, leftMs: number): Map<string, string> {
-  const { limits } = ask;
-  return new Map([
-    ...[...ask.settings].filter(([name]) => name !== 'readonly'),
-    ['max_execution_time', String(Math.max(0.05, leftMs / 1_000))],
-    ['timeout_overflow_mode', 'throw'],
-    ['max_memory_usage', String(limits.maxMemoryBytes)],
-    ['max_result_bytes', String(limits.maxResultBytes)],
-    ['result_overflow_mode', 'throw'],
-    ['max_threads', String(limits.maxThreads)],
-    ['max_ast_depth', '500'],
-    ['max_ast_elements', '20000'],
-    ['max_expanded_ast_elements', '100000'],
-    ['max_parser_depth', '500'],
-    // Nothing may be put aside on the disk.
-    ['max_bytes_before_external_group_by', '0'],
-    ['max_bytes_before_external_sort', '0'],
-    ['max_bytes_ratio_before_external_group_by', '0'],
-    ['max_bytes_ratio_before_external_sort', '0'],
-    ['allow_introspection_functions', '0'],
-    ['optimize_move_to_prewhere_if_final', '1'],
-    ['additional_table_filters', rowFilters(database)],
-    ['readonly', '1'],
-  ]);
-}
-
-export function abortedRefusal(error: unknown): CollectorError {
-  return new CollectorError('STORE_QUERY_REFUSED', 'the query was given up', { cause: error });
 }

@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Answer, Ask, Asked, Asking, AskProgress } from './asking.ts';
-import { abortedRefusal, askSettings, refusalOf } from './asking.ts';
+import { abortedRefusal, askSettings, refusalOf } from './asking_engine.ts';
 import { endWhile, startsWith } from './ending.ts';
 import { unavailable } from './engine_errors.ts';
 import type { Lease } from './query_slots.ts';
@@ -95,7 +95,7 @@ export class ChdbAsking implements Asking {
   }
 
   async #run(
-    { sql, params, settings, format }: Omit<Ask, 'limits'>,
+    { sql, params, settings, format }: Omit<Ask, 'limits' | 'tables'>,
     lease: Lease<number>,
   ): Promise<Answer> {
     let session: EngineSession | undefined;

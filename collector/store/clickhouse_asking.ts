@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client';
 import type { Answer, Ask, Asked, Asking, AskProgress } from './asking.ts';
-import { abortedRefusal, askSettings, refusalOf } from './asking.ts';
+import { abortedRefusal, askSettings, refusalOf } from './asking_engine.ts';
 import { queryFailure } from './clickhouse_errors.ts';
 import { endWhile, startsWith } from './ending.ts';
 import { QuerySlots } from './query_slots.ts';

@@ -11,7 +11,9 @@ import { LiveIngest } from '../../collector/api/live/ingest.ts';
 import { noPeers } from '../../collector/api/peers.ts';
 import { boundedQueries } from '../../collector/api/queries.ts';
 import { CollectorError } from '../../collector/errors.ts';
+import { ProfileFiles } from '../../collector/profiles/editing/profile_files.ts';
 import { loadConfiguration } from '../../collector/profiles/load.ts';
+import { PeopleQueries } from '../../collector/query/people.ts';
 import type { Store } from '../../collector/store/store.ts';
 
 /** What is secure takes long. */
@@ -57,6 +59,13 @@ export function fakeContext(nowMs: number, more: Partial<ApiContext> = {}): ApiC
     alerts: new LiveAlerts(),
     ingest: new LiveIngest(),
     queries: boundedQueries({ query: async () => [], exportTo: noFiles }, 2),
+    people: new PeopleQueries({
+      asking: () => {
+        throw new CollectorError('STORE_UNAVAILABLE', 'no store here');
+      },
+      audit: { record: async () => undefined },
+      clock: { wallMs: () => nowMs },
+    }),
     readiness: () => [],
     configuration: () => configuration,
     configurationStatus: () => ({
@@ -66,6 +75,13 @@ export function fakeContext(nowMs: number, more: Partial<ApiContext> = {}): ApiC
       mistakes: [],
       pending: false,
       reloads: { changed: 0, unchanged: 0, refused: 0 },
+    }),
+    profileFiles: new ProfileFiles({
+      source: { profilesDir: undefined, retentionMs: 0 },
+      clock: { wallMs: () => nowMs },
+      reload: async () => 'unchanged',
+      configuration: () => configuration,
+      devices: () => [],
     }),
     metricsText: async () => 'a 1\n',
     live: () => undefined,

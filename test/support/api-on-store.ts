@@ -7,6 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ApiContext } from '../../collector/api/context.ts';
 import { boundedQueries } from '../../collector/api/queries.ts';
 import { createApi } from '../../collector/api/server.ts';
+import { PeopleQueries } from '../../collector/query/people.ts';
 import { openChdbStore } from '../../collector/store/chdb.ts';
 import type { Store } from '../../collector/store/store.ts';
 import { fakeContext } from './api-context.ts';
@@ -30,7 +31,9 @@ export async function apiOnStore(
   const store = await openChdbStore({ path: join(folder, 'store') });
   await store.migrate();
   const defects: unknown[] = [];
-  const context = fakeContext(nowMs, { queries: boundedQueries(store), ...more });
+  const { auditLog: audit, clock } = fakeContext(nowMs, more);
+  const people = new PeopleQueries({ asking: () => store.asking, audit, clock });
+  const context = fakeContext(nowMs, { queries: boundedQueries(store), people, ...more });
   const app = await createApi(context, {
     allowedHosts: [],
     onDefect: (error) => defects.push(error),
