@@ -72,7 +72,7 @@ t.test(
     put('D10', 0);
     put('D2', 500, 1);
     put('D1', 3_600_000);
-    const shown = { kind: 'boolean', unit: '', decimals: null, attentionWhen: 1 } as const;
+    const shown = { kind: 'boolean', unit: '', decimals: undefined, attentionWhen: 1 } as const;
     const context = fakeContext(NOW, { devices, channels: new Map([['isFail', shown]]) });
     context.alerts.putAlert(ALERT);
     const more = { id: '1'.repeat(16), severity: 'CRITICAL', state: 'acknowledged' } as const;

@@ -71,3 +71,40 @@ export interface Alert {
   version: number;
   updated_ms: number;
 }
+
+/** A channel of a device with its newest value. */
+export interface Channel {
+  channel: string;
+  title: { en: string; ko: string };
+  kind: 'number' | 'boolean' | 'text';
+  unit: string;
+  /** Null: as many as make sense. */
+  decimals: number | null;
+  /** Of the range of the profile. */
+  min: number | null;
+  max: number | null;
+  attention_when: number | null;
+  time_ms: number;
+  /** Booleans are 0 and 1. */
+  value: number | string | null;
+  quality: number;
+  treatment: string | null;
+  findings: string[] | null;
+}
+
+/** Of /api/v1/devices. */
+export interface DeviceItem {
+  site: string;
+  device: string;
+  area: string;
+  line: string;
+  profile: string;
+  unprofiled: boolean;
+  state: 'online' | 'late' | 'silent' | 'unknown';
+  gateway: string;
+  last_ms: number;
+  received_ms: number;
+  interval_ms: number | null;
+  expected_interval_ms: number | null;
+  channels: Channel[];
+}
