@@ -1,8 +1,9 @@
 /**
  * A log that is not the one the processor knew: new beside a store that has rows (it was deleted, or its
  * disk was replaced), or restored from a backup. Before anything else is appended, RECOVERY records tell
- * the processor what the store has, or that what was acknowledged since is lost. A kill in between is
- * made good at the next start; saying it twice changes nothing.
+ * the processor what the store has, or that what was acknowledged since is lost; the chain of the audit log
+ * goes on from there, and has an entry that says so. A kill in between is made good at the next start; saying
+ * it twice changes nothing.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
@@ -12,8 +13,11 @@ import { partitionOf } from '../proto/partition.ts';
 import { readRestoredMark, removeRestoredMark } from './backup/restored.ts';
 import type { ControlView } from './control.ts';
 import type { Log } from './log/log.ts';
+import type { AuditHead } from './processor/outputs_audit.ts';
+import { NO_AUDIT } from './processor/outputs_audit.ts';
 import type { StoredAccount } from './store/accounts.ts';
 import { readAccounts } from './store/accounts.ts';
+import { readAuditHead } from './store/audit_head.ts';
 import type { Store } from './store/store.ts';
 import type { Clock, Logger, RecoveryValue } from './types.ts';
 import { RawKind } from './types.ts';
@@ -73,7 +77,8 @@ export async function recoverShared(options: SharedRecoveryOptions): Promise<voi
   const store = await options.store();
   if (store === undefined) return;
   const accounts = await readAccounts(store, clock.wallMs(), retentionDays, signal);
-  await appendAccounts(log, accounts);
+  const audit = await readAuditHead(store, signal);
+  await appendAccounts(log, accounts, audit);
   if (accounts.length > 0)
     logger.warn({ epochs: accounts.length }, 'the log is new: it was told what the store has');
   await control.put(RECOVERED_KEY, Buffer.from(log.identity));
@@ -83,7 +88,8 @@ async function recoverRestored({ dataDir, log, logger }: RecoveryOptions): Promi
   const mark = readRestoredMark(dataDir);
   if (mark === undefined) return;
   if (mark.logIdentity === log.identity || mark.logIdentity === '') {
-    const value: RecoveryValue = { reason: 'log_restored', accounts: [] };
+    // The store is of the same backup, and never ahead of the log.
+    const value: RecoveryValue = { reason: 'log_restored', accounts: [], audit: NO_AUDIT };
     await appendToAll(log, value);
     logger.warn(
       { backup_of: new Date(mark.madeMs).toISOString() },
@@ -109,13 +115,18 @@ async function recoverReplaced(options: RecoveryOptions): Promise<void> {
   const store = await options.store();
   if (store === undefined) return;
   const accounts = await readAccounts(store, clock.wallMs(), retentionDays, signal);
-  await appendAccounts(log, accounts);
+  const audit = await readAuditHead(store, signal);
+  await appendAccounts(log, accounts, audit);
   await rm(join(dataDir, PENDING_FILE), { force: true });
   if (accounts.length > 0)
     logger.warn({ epochs: accounts.length }, 'the accounts of the gateways go on from the store');
 }
 
-async function appendAccounts(log: Log, accounts: readonly StoredAccount[]): Promise<void> {
+async function appendAccounts(
+  log: Log,
+  accounts: readonly StoredAccount[],
+  audit: AuditHead,
+): Promise<void> {
   const waiting: Promise<number>[] = [];
   for (const [key, values] of byGateway(accounts)) {
     for (const value of values) {
@@ -124,7 +135,8 @@ async function appendAccounts(log: Log, accounts: readonly StoredAccount[]): Pro
     }
   }
   await Promise.all(waiting);
-  if (accounts.length > 0) await appendToAll(log, { reason: 'log_replaced', accounts: [] });
+  if (accounts.length > 0 || audit.number > 0)
+    await appendToAll(log, { reason: 'log_replaced', accounts: [], audit });
 }
 
 /** Nothing was ever appended to raw. */

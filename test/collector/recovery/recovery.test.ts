@@ -7,12 +7,14 @@ import t from 'tap';
 import { writeRestoredMark } from '../../../collector/backup/restored.ts';
 import type { Log } from '../../../collector/log/log.ts';
 import { openSqliteLog } from '../../../collector/log/sqlite.ts';
+import { NO_AUDIT } from '../../../collector/processor/outputs_audit.ts';
 import { Processor } from '../../../collector/processor/processor.ts';
 import type { RecoveryOptions } from '../../../collector/recovery.ts';
 import { recover } from '../../../collector/recovery.ts';
 import type { Store } from '../../../collector/store/store.ts';
 import type { RecoveryValue } from '../../../collector/types.ts';
 import { partitionOf } from '../../../proto/partition.ts';
+import { said } from '../../support/raw-records.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 const EPOCH = 'aaaaaaaaaaaaaaaa';
@@ -70,7 +72,7 @@ async function setting(t: Test, hasStore: boolean, query: Store['query']): Promi
 }
 
 /** The tables of `gateways` gateways, each with an epoch of `runs` chunks: 9 readings and a reject. */
-function tables(gateways: number, runs: number): Store['query'] {
+function tables(gateways: number, runs: number, audit: readonly object[] = []): Store['query'] {
   const names = Array.from({ length: gateways }, (_, i) => ({
     site: 'demo',
     gateway: `gw${i}`,
@@ -78,6 +80,7 @@ function tables(gateways: number, runs: number): Store['query'] {
   }));
   const spans = Array.from({ length: runs }, (_, i) => i * 10 + 1);
   return async <Row>(sql: string): Promise<Row[]> => {
+    if (sql.includes('FROM audit')) return audit as Row[];
     const rowOf = (name: object): object => {
       if (sql.includes('FROM ledger'))
         return { ...name, opened_ms: 5, last_seq: runs * 10, seen: '' };
@@ -134,12 +137,25 @@ t.test('a new log is told the accounts of every gateway, in its partition', asyn
   }
   t.same(
     told.filter(({ key }) => key === '').map(({ partition, value }) => [partition, value]),
-    [0, 1, 2].map((partition) => [partition, { reason: 'log_replaced', accounts: [] }]),
+    [0, 1, 2].map((partition) => [
+      partition,
+      { reason: 'log_replaced', accounts: [], audit: NO_AUDIT },
+    ]),
     'then every partition hears that the log is new',
   );
   t.notOk(existsSync(join(dataDir, 'recovering.json')));
   await run();
   t.equal((await records()).length, told.length, 'once');
+});
+
+t.test('the chain of the audit log goes on from the store, also without any gateway', async (t) => {
+  const hash = 'ab'.repeat(32);
+  const { run, log } = await setting(t, true, tables(0, 0, [{ number: 7, hash, logged_ms: 900 }]));
+  await run();
+  const processor = new Processor(new Map());
+  const records = await log.read('raw', 0, 0, { maxRecords: 10, maxBytes: 1e6 });
+  const { audit } = said(records.flatMap((record) => processor.process(record)));
+  t.match(audit, [{ number: 8, previousHash: hash, action: 'audit.chain_continued' }]);
 });
 
 t.test('cut off in between, the next start says all of it', async (t) => {
@@ -190,7 +206,11 @@ t.test('a restored log is told so, in every partition, once', async (t) => {
   const told = (await records()).filter(({ kind }) => kind === 'recovery');
   t.same(
     told.map(({ partition, key, value }) => [partition, key, value]),
-    [0, 1, 2].map((partition) => [partition, '', { reason: 'log_restored', accounts: [] }]),
+    [0, 1, 2].map((partition) => [
+      partition,
+      '',
+      { reason: 'log_restored', accounts: [], audit: NO_AUDIT },
+    ]),
   );
 });
 
