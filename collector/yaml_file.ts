@@ -1,4 +1,4 @@
-/** Reads a YAML file against a JSON Schema and says every mistake with its line. No I/O but one read. */
+/** Reads a YAML file against a JSON Schema and says every mistake with its place. No I/O but one read. */
 
 import { readFileSync } from 'node:fs';
 import type { ErrorObject, ValidateFunction } from 'ajv';
@@ -7,9 +7,13 @@ import type { Document } from 'yaml';
 import { isMap, isScalar, LineCounter, parseDocument } from 'yaml';
 import { CollectorError } from './errors.ts';
 
-/** `line` counts from 1. */
-export interface Mistake {
+/** Counted from 1. */
+export interface Place {
   line: number;
+  column: number;
+}
+
+export interface Mistake extends Place {
   message: string;
 }
 
@@ -18,6 +22,8 @@ export type Path = readonly (string | number)[];
 export interface YamlFile {
   /** Line of the value at `path`, or of its nearest parent that exists. */
   lineOf(path: Path): number;
+  /** The same with its column, in UTF-16 units. */
+  placeOf(path: Path): Place;
   /** Line of the file on which a text value's own line `line` (from 1) stands; as near as folding allows. */
   lineWithin(path: Path, line: number): number;
   /** The content; an empty file is an empty object. Undefined when the file is not YAML. */
@@ -27,19 +33,31 @@ export interface YamlFile {
 
 /** A file that cannot be read is a CollectorError; one that is no YAML has mistakes and no value. */
 export function readYaml(file: string): YamlFile {
-  let text: string;
+  return parseYaml(readText(file));
+}
+
+/** Throws CollectorError COLLECTOR_CONFIG_UNREADABLE. */
+export function readText(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     throw new CollectorError('COLLECTOR_CONFIG_UNREADABLE', (error as Error).message, {
       cause: error,
     });
   }
+}
+
+/** What is no YAML has mistakes and no value. */
+export function parseYaml(text: string): YamlFile {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const lineAt = (offset: number): number => Math.max(1, lines.linePos(offset).line);
+  const placeAt = (offset: number): Place => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(1, line), column: Math.max(1, col) };
+  };
+  const lineAt = (offset: number): number => placeAt(offset).line;
   const mistakes = [...document.errors, ...document.warnings].map((e) => ({
-    line: lineAt(e.pos[0]),
+    ...placeAt(e.pos[0]),
     message: e.message,
   }));
   const value = document.errors.length > 0 ? undefined : contentOf(document, mistakes);
@@ -47,6 +65,7 @@ export function readYaml(file: string): YamlFile {
     mistakes,
     value,
     lineOf: (path) => lineAt(offsetOf(document, path)),
+    placeOf: (path) => placeAt(offsetOf(document, path)),
     lineWithin: (path, line) => {
       const node = document.getIn(path, true);
       if (!isScalar(node) || !node.range) return lineAt(offsetOf(document, path));
@@ -60,7 +79,7 @@ function contentOf(document: Document.Parsed, mistakes: Mistake[]): unknown {
   try {
     return document.toJS() ?? {};
   } catch (error) {
-    mistakes.push({ line: 1, message: (error as Error).message });
+    mistakes.push({ line: 1, column: 1, message: (error as Error).message });
     return undefined;
   }
 }

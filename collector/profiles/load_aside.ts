@@ -28,7 +28,7 @@ export async function loadAside(
     const [loaded] = (await once(worker, 'message', {
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     })) as [Loaded];
-    if (!loaded.ok) throw new ProfilesInvalid(loaded.mistakes);
+    if (!loaded.ok) throw new ProfilesInvalid(loaded.mistakes, loaded.found);
     return loaded.configuration;
   } finally {
     await worker.terminate();

@@ -2,18 +2,19 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Configuration } from '../profile.ts';
-import type { ProfilesSource } from './load.ts';
+import type { FileMistake, ProfilesSource } from './load.ts';
 import { loadConfiguration, ProfilesInvalid } from './load.ts';
 
 export type Loaded =
   | { ok: true; configuration: Configuration }
-  | { ok: false; mistakes: readonly string[] };
+  | { ok: false; mistakes: readonly string[]; found: readonly FileMistake[] };
 
 function load(source: ProfilesSource): Loaded {
   try {
     return { ok: true, configuration: loadConfiguration(source) };
   } catch (error) {
-    if (error instanceof ProfilesInvalid) return { ok: false, mistakes: error.mistakes };
+    if (error instanceof ProfilesInvalid)
+      return { ok: false, mistakes: error.mistakes, found: error.found };
     throw error;
   }
 }
