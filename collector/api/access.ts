@@ -46,6 +46,15 @@ export function requireAt({ principal }: FastifyRequest, role: Role, site: strin
     throw new CollectorError('API_FORBIDDEN', `${principal.name} is not ${role} of site ${site}`);
 }
 
+/**
+ * The same of one thing that was found by its id: who may not even see its site hears API_NOT_FOUND (404), as if
+ * there were none.
+ */
+export function requireOf(request: FastifyRequest, role: Role, site: string, what: string): void {
+  if (!maySee(request, site)) throw new CollectorError('API_NOT_FOUND', `no such ${what}`);
+  requireAt(request, role, site);
+}
+
 /** Throws API_FORBIDDEN (403) when the caller does not hold the role at every site. */
 export function requireEverywhere({ principal }: FastifyRequest, role: Role): void {
   if (!mayEverywhere(principal, role))
@@ -55,6 +64,11 @@ export function requireEverywhere({ principal }: FastifyRequest, role: Role): vo
 /** What a caller may see: lists leave out the rest. Undefined: every site. */
 export function visibleSites({ principal }: FastifyRequest): ReadonlySet<string> | undefined {
   return sitesOf(principal, 'viewer');
+}
+
+/** Whether a site is among those that visibleSites() answered. */
+export function isAmong(sites: ReadonlySet<string> | undefined, site: string): boolean {
+  return sites === undefined || sites.has(site);
 }
 
 /** The same for one site. */
@@ -74,7 +88,7 @@ export function siteCondition(
 ): { where: string; params: Record<string, unknown> } | undefined {
   if (sites === undefined) return undefined;
   return {
-    where: `has({visible_sites:Array(String)}, ${column})`,
+    where: `${column} IN {visible_sites:Array(String)}`,
     params: { visible_sites: [...sites] },
   };
 }

@@ -18,10 +18,15 @@ import { deedOf, recordDeed } from './audited.ts';
 import type { ApiContext } from './context.ts';
 import type { Identity } from './identity.ts';
 import { identify, isOwnOrigin } from './identity.ts';
+import type { Limiter } from './rate_limits.ts';
 import { rateLimiter } from './rate_limits.ts';
 import { Refusals } from './refusals.ts';
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** For routes of which only some requests are dear. Rejects with TooMany. */
+    limitCaller: Limiter;
+  }
   interface FastifyRequest {
     /** Undefined: a route that is open to all was asked with something that is not good, see `identityError`. */
     identity: Identity | undefined;
@@ -43,6 +48,7 @@ export async function guardRoutes(app: FastifyInstance, context: ApiContext): Pr
   app.decorateRequest('identityError', undefined);
   app.decorateRequest('isRecorded', false);
   const limit = await rateLimiter(app);
+  app.decorate('limitCaller', limit);
   const refusals = new Refusals(context.clock);
   app.addHook('onRequest', async (request) => {
     const { role, ...access } = accessOf(request, context);

@@ -4,6 +4,7 @@
  */
 
 import { CollectorError } from '../errors.ts';
+import { siteCondition } from './access.ts';
 import type { Row } from './alert_rows.ts';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 import type { ListQuery } from './lists.ts';
@@ -31,7 +32,7 @@ export function checkListQuery({ from, to, cursor }: ListQuery): PageKey | undef
 /** What lists and the summary filter alike. */
 export function keyedWhere(
   timeColumn: KeyedSource['timeColumn'],
-  asked: Pick<ListQuery, 'site' | 'gateway' | 'device' | 'from' | 'to'>,
+  asked: Pick<ListQuery, 'site' | 'sites' | 'gateway' | 'device' | 'from' | 'to'>,
 ): { where: string[]; params: Record<string, unknown> } {
   const where = ['1'];
   const params: Record<string, unknown> = {};
@@ -40,6 +41,9 @@ export function keyedWhere(
     where.push(`${name} = {${name}:String}`);
     params[name] = asked[name];
   }
+  const visible = siteCondition(asked.sites);
+  if (visible !== undefined) where.push(visible.where);
+  Object.assign(params, visible?.params);
   for (const [name, sign] of [
     ['from', '>='],
     ['to', '<'],

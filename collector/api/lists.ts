@@ -1,6 +1,7 @@
 /** Lists over the tables quarantine and events: filters, newest first, pages. */
 
 import { CollectorError } from '../errors.ts';
+import { siteCondition } from './access.ts';
 import { decodeCursor, toPage } from './cursor.ts';
 import type { Queries } from './queries.ts';
 import type { JsonSchema } from './schemas.ts';
@@ -14,6 +15,8 @@ export interface ListQuery {
   to?: number;
   limit: number;
   cursor?: string;
+  /** Those that the caller may see; undefined: every one. */
+  sites?: ReadonlySet<string> | undefined;
 }
 
 export const LIST_PARAMETERS = {
@@ -60,6 +63,9 @@ export async function listPage(
     where.push(`${name} = {${name}:String}`);
     params[name] = asked[name];
   }
+  const visible = siteCondition(asked.sites);
+  if (visible !== undefined) where.push(visible.where);
+  Object.assign(params, visible?.params);
   if (asked.from !== undefined && asked.to !== undefined && asked.from >= asked.to)
     throw new CollectorError('API_PARAMETER_INVALID', 'from must be before to');
   for (const [name, sign] of [

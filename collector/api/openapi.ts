@@ -1,6 +1,9 @@
 /** The OpenAPI 3.1 document, made from the schemas that the routes validate with. */
 
 import type { RouteOptions } from 'fastify';
+import type { RouteAccess } from './access.ts';
+import { SESSION_COOKIE } from './identity.ts';
+import { RATE_LIMITS } from './rate_limits.ts';
 import type { JsonSchema } from './schemas.ts';
 import { ERROR } from './schemas.ts';
 
@@ -46,8 +49,26 @@ export function openApiDocument(routes: readonly RouteOptions[], version: string
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
+    // What an operation says itself replaces this.
+    security: [{ session: [] }, { token: [] }],
     paths,
-    components: { schemas: { Error: ERROR } },
+    components: {
+      schemas: { Error: ERROR },
+      securitySchemes: {
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: SESSION_COOKIE,
+          description:
+            'Of POST /api/v1/session. What changes something also needs the header x-csrf-token, with the csrf of GET /api/v1/session.',
+        },
+        token: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'An API token, see /api/v1/tokens.',
+        },
+      },
+    },
   };
 }
 
@@ -61,13 +82,15 @@ function operationOf(route: RouteOptions, verb: string): JsonSchema {
     for (const type of isSuccess ? (schema.alsoProduces ?? []) : []) content[type] = { schema: {} };
     responses[status] = { description: isSuccess ? 'Success' : 'Not ready', content };
   }
+  Object.assign(responses, refusalsOf(route));
   responses.default = {
     description: 'Not a success',
     content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
   };
   return {
     summary: schema.summary,
-    ...(schema.description === undefined ? {} : { description: schema.description }),
+    ...descriptionOf(route),
+    ...(roleOf(route) === 'public' ? { security: [] } : {}),
     operationId: operationId(`${verb} ${route.url}`),
     ...(schema.body === undefined
       ? {}
@@ -80,6 +103,41 @@ function operationOf(route: RouteOptions, verb: string): JsonSchema {
     ],
     responses,
   };
+}
+
+/** As the guard takes it: what says nothing is for viewers. */
+function roleOf({ config, url }: RouteOptions): RouteAccess['role'] {
+  return config?.access?.role ?? (url.startsWith('/api/') ? 'viewer' : 'public');
+}
+
+function descriptionOf(route: RouteOptions): { description?: string } {
+  const role = roleOf(route);
+  const { everywhere = false, limit } = route.config?.access ?? {};
+  const needs =
+    role === 'public'
+      ? undefined
+      : role === 'known'
+        ? 'For whoever has logged in.'
+        : `Needs role ${role}${everywhere ? ' of every site' : ''}.`;
+  const often =
+    limit === undefined ? undefined : `At most ${RATE_LIMITS[limit]} requests a minute.`;
+  const said = [route.schema?.description, needs, often].filter((one) => one !== undefined);
+  return said.length === 0 ? {} : { description: said.join(' ') };
+}
+
+/** What the guard answers before the handler. */
+function refusalsOf(route: RouteOptions): Record<string, JsonSchema> {
+  const content = { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } };
+  const refusals: Record<string, JsonSchema> = {};
+  if (roleOf(route) !== 'public') {
+    refusals['401'] = { description: 'No login, or a token that is not good', content };
+    refusals['403'] = { description: 'Not with this role, or without x-csrf-token', content };
+  }
+  if (route.config?.unlimited !== true) {
+    const headers = { 'retry-after': { description: 'Seconds.', schema: { type: 'integer' } } };
+    refusals['429'] = { description: 'Asked too often', headers, content };
+  }
+  return refusals;
 }
 
 function operationId(url: string): string {

@@ -27,6 +27,8 @@ export interface StreamFilter {
   device: string | undefined;
   /** Events that are sent; undefined: all. `hello` and `lost` always are. */
   kinds?: readonly StreamKind[] | undefined;
+  /** Those that the caller may see; undefined: every one. */
+  sites?: ReadonlySet<string> | undefined;
 }
 
 export interface StreamBounds {
@@ -161,9 +163,10 @@ export class StreamHub {
   #tell(kind: StreamKind, about: { site: string; device: string }, make: () => string): void {
     let text: string | undefined;
     for (const client of this.#clients) {
-      const { site, device, kinds } = client.filter;
+      const { site, device, kinds, sites } = client.filter;
       if (kinds !== undefined && !kinds.includes(kind)) continue;
       if (site !== undefined && site !== about.site) continue;
+      if (sites?.has(about.site) === false) continue;
       if (device !== undefined && device !== about.device) continue;
       text ??= make();
       this.#write(client, text);
@@ -234,7 +237,8 @@ export class StreamHub {
   }
 
   #send(client: Client, texts: EventTexts): void {
-    const { site, device } = client.filter;
+    const { site, device, sites } = client.filter;
+    if (sites?.has(texts.record.site) === false) return;
     if (site !== undefined && site !== texts.record.site) return;
     const text = texts.forDevice(device);
     if (text === '') return;

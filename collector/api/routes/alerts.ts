@@ -3,9 +3,10 @@
 import type { FastifyInstance } from 'fastify';
 import { CollectorError } from '../../errors.ts';
 import type { AlertEntry } from '../../processor/outputs.ts';
-import { adminOnly } from '../admin.ts';
+import { deciderOf, isAmong, maySee, requireOf, visibleSites } from '../access.ts';
 import { ALERT, ALERT_STATES, alertItem, ID, SEVERITY } from '../alert_items.ts';
 import { toAlert } from '../alert_rows.ts';
+import { recordDeed } from '../audited.ts';
 import type { ApiContext } from '../context.ts';
 import type { PageKey } from '../keyed_lists.ts';
 import { checkListQuery, cutPage, keyedPage, newestRow } from '../keyed_lists.ts';
@@ -27,19 +28,21 @@ const DECIDED = object({
   log_offset: { ...COUNT, description: 'Where the decision stands in the log.' },
 });
 
-const FILTERS = ['state', 'severity', 'rule'] as const;
+const FILTERS = ['state', 'severity', 'rule', 'line'] as const;
 
 interface Query extends ListQuery {
   active?: boolean;
   state?: AlertEntry['state'];
   severity?: AlertEntry['severity'];
   rule?: string;
+  line?: string;
 }
 
 export function alertRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/alerts',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Alerts, with their history',
         description:
@@ -53,11 +56,13 @@ export function alertRoutes(app: FastifyInstance, context: ApiContext): void {
           state: { enum: ALERT_STATES },
           severity: SEVERITY,
           rule: NAME,
+          line: NAME,
         }),
         response: { 200: page(ALERT) },
       },
     },
-    async ({ query: asked }, reply) => {
+    async (request, reply) => {
+      const asked = { ...request.query, sites: visibleSites(request) };
       const { alerts, queries } = context;
       const isLive = asked.active === true && alerts.filled && alerts.complete;
       if (isLive) return openPage(alerts.open(), asked);
@@ -66,24 +71,50 @@ export function alertRoutes(app: FastifyInstance, context: ApiContext): void {
       return { items: items.map((row) => alertItem(toAlert(row))), next };
     },
   );
+  app.get<{ Params: { id: string } }>(
+    '/api/v1/alerts/:id',
+    {
+      schema: {
+        summary: 'One alert, as it is now',
+        params: object({ id: ID }),
+        querystring: query({}),
+        response: { 200: ALERT },
+      },
+    },
+    async (request, reply) => {
+      const alert = await findAlert(context, request.params.id, abortedWith(reply));
+      if (!maySee(request, alert.site)) throw new CollectorError('API_NOT_FOUND', 'no such alert');
+      return alertItem(alert);
+    },
+  );
   app.post<{ Params: { id: string }; Body: { by: string; note: string } }>(
     '/api/v1/alerts/:id/acknowledge',
     {
-      onRequest: adminOnly,
+      config: { access: { role: 'operator' } },
       schema: {
         summary: 'Says that a person has seen an alert and cares for it',
         description:
-          'From this machine only. Answered when the decision is durable; it takes effect a moment later: state of the alert and an event tell (alert_acknowledged, or decision_refused when the alert was over by then).',
+          'Answered when the decision is durable; it takes effect a moment later: state of the alert and an event tell (alert_acknowledged, or decision_refused when the alert was over by then).',
         params: object({ id: ID }),
         querystring: query({}),
         body: ACKNOWLEDGE,
         response: { 202: DECIDED },
       },
     },
-    async ({ params: { id }, body: { by, note } }, reply) => {
-      const { site, gateway, state } = await findAlert(context, id, abortedWith(reply));
+    async (request, reply) => {
+      const { id } = request.params;
+      const { note } = request.body;
+      const by = deciderOf(request, request.body.by);
+      const { site, gateway, state, rule, device } = await findAlert(
+        context,
+        id,
+        abortedWith(reply),
+      );
+      requireOf(request, 'operator', site, 'alert');
       if (state === 'resolved' || state === 'pending')
         throw new CollectorError('API_ACKNOWLEDGE_REFUSED', `the alert is ${state}`);
+      const detail = { gateway, device, rule, by, note };
+      await recordDeed(request, context, { action: 'alert.acknowledge', site, target: id, detail });
       const place = await context.decisions.acknowledge({ site, gateway }, { alert: id, by, note });
       return reply.code(202).send({
         accepted: true,
@@ -123,6 +154,7 @@ function openPage(
       entry.startedMs >= from &&
       entry.startedMs < to &&
       (key === undefined || isAfter(entry, key)) &&
+      isAmong(asked.sites, entry.site) &&
       [...FILTERS, 'site' as const, 'gateway' as const, 'device' as const].every(
         (name) => asked[name] === undefined || entry[name] === asked[name],
       ),

@@ -5,10 +5,11 @@ import { CollectorError } from '../../errors.ts';
 import type { AnomalyEntry, MarkEntry } from '../../processor/outputs.ts';
 import type { AnomalyMark } from '../../types.ts';
 import { ANOMALY_MARKS } from '../../types.ts';
-import { adminOnly } from '../admin.ts';
+import { deciderOf, requireOf, visibleSites } from '../access.ts';
 import { ANOMALY, ANOMALY_STATES, anomalyItem, ID } from '../alert_items.ts';
 import type { Row } from '../alert_rows.ts';
 import { toAnomaly, toMark } from '../alert_rows.ts';
+import { recordDeed } from '../audited.ts';
 import type { ApiContext } from '../context.ts';
 import { checkListQuery, keyedPage, keyedWhere, newestRow } from '../keyed_lists.ts';
 import type { ListQuery } from '../lists.ts';
@@ -56,6 +57,7 @@ export function anomalyRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/anomalies',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Anomalies: when devices were not as they had been learnt to be',
         description:
@@ -72,7 +74,8 @@ export function anomalyRoutes(app: FastifyInstance, context: ApiContext): void {
         response: { 200: page(ANOMALY) },
       },
     },
-    async ({ query: asked }, reply) => {
+    async (request, reply) => {
+      const asked = { ...request.query, sites: visibleSites(request) };
       const signal = abortedWith(reply);
       const { items, next } = await keyedPage(queries, sourceOf(asked), asked, signal);
       const entries = items.map(toAnomaly);
@@ -83,6 +86,7 @@ export function anomalyRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Pick<ListQuery, 'site' | 'from' | 'to'> }>(
     '/api/v1/anomalies/summary',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'How many anomalies each detector found, and what people said of them',
         description: 'By detector: the one that said it loudest. from and to are times of onset.',
@@ -90,19 +94,19 @@ export function anomalyRoutes(app: FastifyInstance, context: ApiContext): void {
         response: { 200: page(SUMMARY) },
       },
     },
-    async ({ query: asked }, reply) => ({
-      items: await summary(queries, asked, abortedWith(reply)),
-      next: null,
-    }),
+    async (request, reply) => {
+      const asked = { ...request.query, sites: visibleSites(request) };
+      return { items: await summary(queries, asked, abortedWith(reply)), next: null };
+    },
   );
   app.post<{ Params: { id: string }; Body: { mark: AnomalyMark; by: string; note: string } }>(
     '/api/v1/anomalies/:id/mark',
     {
-      onRequest: adminOnly,
+      config: { access: { role: 'operator' } },
       schema: {
         summary: 'Says what an anomaly was',
         description:
-          'From this machine only. Answered when the decision is durable; it is shown a moment later. A later mark replaces an earlier one. Marks are kept and counted; they change no score.',
+          'Answered when the decision is durable; it is shown a moment later. A later mark replaces an earlier one. Marks are kept and counted; they change no score.',
         params: object({ id: ID }),
         querystring: query({}),
         body: MARK,
@@ -115,9 +119,15 @@ export function anomalyRoutes(app: FastifyInstance, context: ApiContext): void {
         },
       },
     },
-    async ({ params: { id }, body }, reply) => {
+    async (request, reply) => {
+      const { id } = request.params;
+      const { mark, note } = request.body;
+      const by = deciderOf(request, request.body.by);
       const { site, gateway, device } = await findAnomaly(context, id, abortedWith(reply));
-      const value = { anomaly: id, device, mark: body.mark, by: body.by, note: body.note };
+      requireOf(request, 'operator', site, 'anomaly');
+      const detail = { gateway, device, mark, by, note };
+      await recordDeed(request, context, { action: 'anomaly.mark', site, target: id, detail });
+      const value = { anomaly: id, device, mark, by, note };
       const place = await context.decisions.mark({ site, gateway }, value);
       return reply.code(202).send({
         accepted: true,
@@ -160,7 +170,7 @@ async function marksOf(
 
 async function summary(
   queries: Queries,
-  asked: Pick<ListQuery, 'site' | 'from' | 'to'>,
+  asked: Pick<ListQuery, 'site' | 'sites' | 'from' | 'to'>,
   signal: AbortSignal,
 ): Promise<object[]> {
   checkListQuery({ ...asked, limit: 0 });

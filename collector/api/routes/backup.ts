@@ -3,7 +3,6 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { CopiedPart } from '../../backup/backups.ts';
-import { adminOnly } from '../admin.ts';
 import type { ApiContext } from '../context.ts';
 import { object, query } from '../schemas.ts';
 
@@ -13,9 +12,9 @@ export function backupRoutes(app: FastifyInstance, context: Pick<ApiContext, 'ba
   app.post(
     '/api/v1/backup',
     {
-      onRequest: adminOnly,
+      config: { access: { role: 'admin', everywhere: true, audit: 'backup.make' } },
       schema: {
-        summary: 'Begins a backup; used by `fms-collector backup`, on this machine only',
+        summary: 'Begins a backup; used by `fms-collector backup` on this machine',
         description:
           'JSON lines: `snapshot` {id, files, bytes, info}; a `file` {source, path, bytes} each; then `held` {beside_bytes} once a second for as long as the caller listens: meanwhile the files stay what they are. `aborted` {message}: they do not any more.',
         produces: 'application/x-ndjson',
@@ -36,7 +35,7 @@ export function backupRoutes(app: FastifyInstance, context: Pick<ApiContext, 'ba
   app.post<{ Params: { id: string }; Body: { part: CopiedPart } }>(
     '/api/v1/backup/:id/copied',
     {
-      onRequest: adminOnly,
+      config: { access: { role: 'admin', everywhere: true } },
       schema: {
         summary: 'A part of the backup has been copied and may change again',
         params: object({ id: ID }),

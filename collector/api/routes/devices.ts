@@ -5,6 +5,7 @@ import type { ChannelConfig } from '../../config.ts';
 import { codesOf } from '../../findings.ts';
 import type { DeviceEntry } from '../../processor/outputs.ts';
 import type { ChannelProfile, DeviceProfile } from '../../profile.ts';
+import { isAmong, visibleSites } from '../access.ts';
 import type { ApiContext } from '../context.ts';
 import { decodeCursor, toPage } from '../cursor.ts';
 import type { ChannelState, DeviceState } from '../live/devices.ts';
@@ -119,6 +120,7 @@ export function deviceRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/devices',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Devices with state, place, profile and the newest value of each channel',
         querystring: query({
@@ -141,8 +143,12 @@ export function deviceRoutes(app: FastifyInstance, context: ApiContext): void {
         response: { 200: DEVICES },
       },
     },
-    async ({ query: { limit, cursor, ...asked } }) => {
-      const matching = context.devices.sorted().filter((device) => matches(device, asked));
+    async (request) => {
+      const { limit, cursor, ...asked } = request.query;
+      const visible = visibleSites(request);
+      const matching = context.devices
+        .sorted()
+        .filter((device) => isAmong(visible, device.site) && matches(device, asked));
       const after = cursor === undefined ? undefined : decodeCursor(cursor, ['', ''] as const);
       const rest =
         after === undefined
@@ -227,12 +233,18 @@ function toItem(context: ApiContext, device: DeviceState): object {
   };
 }
 
-export function profileOf(context: ApiContext, entry: DeviceEntry | undefined): DeviceProfile | undefined {
+export function profileOf(
+  context: ApiContext,
+  entry: DeviceEntry | undefined,
+): DeviceProfile | undefined {
   return ownProperty(context.configuration().profiles, entry?.profile ?? '');
 }
 
 /** Channels may be called like anything that an object inherits. */
-export function ownProperty<T>(of: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+export function ownProperty<T>(
+  of: Readonly<Record<string, T>> | undefined,
+  name: string,
+): T | undefined {
   return of !== undefined && Object.hasOwn(of, name) ? of[name] : undefined;
 }
 

@@ -2,6 +2,7 @@
 
 import type { FastifyInstance } from 'fastify';
 import { EventKind } from '../../processor/outputs.ts';
+import { visibleSites } from '../access.ts';
 import type { ApiContext } from '../context.ts';
 import type { ListQuery } from '../lists.ts';
 import { LIST_PARAMETERS, listPage } from '../lists.ts';
@@ -32,6 +33,7 @@ export function eventRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/events',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'What happened: gaps, clock steps, devices and gateways that came and went',
         description: 'Newest first.',
@@ -43,7 +45,8 @@ export function eventRoutes(app: FastifyInstance, context: ApiContext): void {
         response: { 200: page(EVENT) },
       },
     },
-    async ({ query: asked }, reply) => {
+    async (request, reply) => {
+      const asked = { ...request.query, sites: visibleSites(request) };
       const where: string[] = [];
       const params: Record<string, unknown> = {};
       for (const name of ['kind', 'severity'] as const) {

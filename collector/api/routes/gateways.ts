@@ -3,6 +3,7 @@
 import type { FastifyInstance } from 'fastify';
 import { GATEWAY_SILENT_AFTER_MS } from '../../processor/limits.ts';
 import type { GatewayEntry } from '../../processor/outputs.ts';
+import { isAmong, visibleSites } from '../access.ts';
 import type { ApiContext } from '../context.ts';
 import { decodeCursor, toPage } from '../cursor.ts';
 import { LEDGER_NUMBERS, ledgerSums } from '../ledger.ts';
@@ -44,7 +45,7 @@ const READER = object({
   last_error: { type: 'string' },
 });
 
-const GATEWAY = object({
+export const GATEWAY = object({
   site: NAME,
   gateway: NAME,
   status: {
@@ -91,6 +92,7 @@ export function gatewayRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/gateways',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Gateways with state, buffer, clock, readers and the sum of their ledger',
         querystring: query({
@@ -102,11 +104,13 @@ export function gatewayRoutes(app: FastifyInstance, context: ApiContext): void {
         response: { 200: page(GATEWAY) },
       },
     },
-    async ({ query: { site, status, limit, cursor } }) => {
+    async (request) => {
+      const { site, status, limit, cursor } = request.query;
+      const visible = visibleSites(request);
       const nowMs = context.clock.wallMs();
       const after = cursor === undefined ? undefined : decodeCursor(cursor, ['', ''] as const);
       const ids = knownGateways(context)
-        .filter((id) => site === undefined || id.site === site)
+        .filter((id) => (site === undefined || id.site === site) && isAmong(visible, id.site))
         .filter(
           (id) =>
             status === undefined ||
@@ -118,7 +122,7 @@ export function gatewayRoutes(app: FastifyInstance, context: ApiContext): void {
             (compare(id.site, after[0]) || compare(id.gateway, after[1])) > 0,
         );
       const { items, next } = toPage(ids, limit, (id) => [id.site, id.gateway]);
-      return { items: items.map((id) => toItem(context, id)), next };
+      return { items: items.map((id) => gatewayItem(context, id)), next };
     },
   );
 }
@@ -143,7 +147,11 @@ export function knownGateways(context: ApiContext): KnownGateway[] {
   return [...all.values()].sort((a, b) => compare(a.site, b.site) || compare(a.gateway, b.gateway));
 }
 
-function toItem(context: ApiContext, { site, gateway, configured }: KnownGateway): object {
+/** Of the list, and alone. */
+export function gatewayItem(
+  context: ApiContext,
+  { site, gateway, configured }: KnownGateway,
+): object {
   const row = context.fleet.gateway(site, gateway);
   const seconds = row?.bufferSecondsUntilEviction ?? -1;
   return {

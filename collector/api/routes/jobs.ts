@@ -3,7 +3,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { CollectorError } from '../../errors.ts';
 import type { JobProgress, Jobs } from '../../jobs/jobs.ts';
-import { adminOrMember } from '../admin.ts';
 import { toAnswer } from '../api_error.ts';
 import type { ApiContext } from '../context.ts';
 import type { Peer } from '../peers.ts';
@@ -47,6 +46,7 @@ export function jobRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get(
     '/api/v1/jobs',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Jobs that run on schedule, and how their last runs ended',
         querystring: query({}),
@@ -75,11 +75,11 @@ export function jobRoutes(app: FastifyInstance, context: ApiContext): void {
   app.post<{ Params: { name: string }; Body: Run }>(
     '/api/v1/jobs/:name/run',
     {
-      onRequest: adminOrMember(context.peers),
+      config: { access: { role: 'admin', everywhere: true, audit: 'job.run' } },
       schema: {
         summary: 'Runs a job now; answers its progress line by line',
         description:
-          'JSON lines: {done, total, site, label, revised} after each period; at the end {units} or {error: {code, message, hint}}. Closing the connection ends the run after the period under way. From this machine only.',
+          'JSON lines: {done, total, site, label, revised} after each period; at the end {units} or {error: {code, message, hint}}. Closing the connection ends the run after the period under way.',
         params: object({ name: NAME }),
         querystring: query({}),
         body: RUN,

@@ -1,6 +1,7 @@
 /** /api/v1/ledger: where every reading of every gateway and epoch is. */
 
 import type { FastifyInstance } from 'fastify';
+import { isAmong, siteCondition, visibleSites } from '../access.ts';
 import type { ApiContext } from '../context.ts';
 import { decodeCursor, toPage } from '../cursor.ts';
 import { addNumbers, LEDGER_NUMBERS, LEDGER_PROOF, ledgerSums, numbersOf } from '../ledger.ts';
@@ -61,6 +62,7 @@ export function ledgerRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/ledger',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Per gateway and epoch: sent, stored, quarantined, duplicates, gaps, in flight',
         querystring: query({
@@ -77,9 +79,11 @@ export function ledgerRoutes(app: FastifyInstance, context: ApiContext): void {
         response: { 200: LEDGER },
       },
     },
-    async ({ query: { site, gateway, count_rows, limit, cursor } }, reply) => {
+    async (request, reply) => {
+      const { site, gateway, count_rows, limit, cursor } = request.query;
+      const visible = visibleSites(request);
       const ids = [...context.fleet.ledgerGateways()]
-        .filter((id) => site === undefined || id.site === site)
+        .filter((id) => (site === undefined || id.site === site) && isAmong(visible, id.site))
         .filter((id) => gateway === undefined || id.gateway === gateway)
         .sort((a, b) => compare(a.site, b.site) || compare(a.gateway, b.gateway));
       const rows = ids.flatMap((id) => context.fleet.ledgerOf(id.site, id.gateway));
@@ -92,7 +96,7 @@ export function ledgerRoutes(app: FastifyInstance, context: ApiContext): void {
       const rest = after === undefined ? rows : rows.filter((r) => isAfter(keyOf(r), after));
       const { items, next } = toPage(rest, limit, keyOf);
       const rowsInStore = count_rows
-        ? await countRows(context, site, gateway, abortedWith(reply))
+        ? await countRows(context, { site, gateway, visible }, abortedWith(reply))
         : null;
       return {
         items: items.map((row) => ({
@@ -120,18 +124,27 @@ export function ledgerRoutes(app: FastifyInstance, context: ApiContext): void {
   );
 }
 
+interface Scope {
+  site: string | undefined;
+  gateway: string | undefined;
+}
+
 async function countRows(
   context: ApiContext,
-  site: string | undefined,
-  gateway: string | undefined,
+  { site, gateway, visible }: { visible: ReadonlySet<string> | undefined } & Scope,
   signal: AbortSignal,
 ): Promise<number> {
-  const where = ['1'];
+  const may = siteCondition(visible);
+  const where = [may?.where ?? '1'];
   if (site !== undefined) where.push('site = {site:String}');
   if (gateway !== undefined) where.push('gateway = {gateway:String}');
   const [row] = await context.queries.run<{ n: number }>(
     `SELECT count() AS n FROM readings WHERE ${where.join(' AND ')}`,
-    { ...(site === undefined ? {} : { site }), ...(gateway === undefined ? {} : { gateway }) },
+    {
+      ...may?.params,
+      ...(site === undefined ? {} : { site }),
+      ...(gateway === undefined ? {} : { gateway }),
+    },
     signal,
   );
   return Number(row?.n ?? 0);

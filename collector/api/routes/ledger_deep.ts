@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { CollectorError } from '../../errors.ts';
 import { checkDeep } from '../../ledger/deep.ts';
 import type { LedgerEntry } from '../../processor/outputs.ts';
+import { requireAt, requireEverywhere } from '../access.ts';
 import { toAnswer } from '../api_error.ts';
 import type { ApiContext } from '../context.ts';
 import { NAME, query } from '../schemas.ts';
@@ -26,15 +27,19 @@ export function ledgerDeepRoutes(app: FastifyInstance, context: ApiContext): voi
   app.get<{ Querystring: Query }>(
     '/api/v1/ledger/deep',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Compares the ledger with the rows of the tables; answers line by line',
         description:
-          'JSON lines: {type: "progress", step, done, total}; {type: "problem", site, gateway, epoch, kind, from, to, readings, detail} for each range of seqs that is missing, double or unknown; at the end {type: "result", ok, epochs, readings, quarantined, expired, closed, counts_only, problems} or {error: {code, message, hint}}. One at a time; closing the connection ends it.',
+          'JSON lines: {type: "progress", step, done, total}; {type: "problem", site, gateway, epoch, kind, from, to, readings, detail} for each range of seqs that is missing, double or unknown; at the end {type: "result", ok, epochs, readings, quarantined, expired, closed, counts_only, problems} or {error: {code, message, hint}}. One at a time; closing the connection ends it. Without a site it needs role viewer at every site.',
         querystring: query({ site: NAME, gateway: NAME }),
         response: { 200: { type: 'string' } },
       },
     },
-    async ({ query: scope }, reply) => {
+    async (request, reply) => {
+      const scope = request.query;
+      if (scope.site === undefined) requireEverywhere(request, 'viewer');
+      else requireAt(request, 'viewer', scope.site);
       if (isRunning) throw new CollectorError('API_BUSY', 'a deep check is under way');
       const audit = context.audit();
       if (audit === undefined)

@@ -1,6 +1,7 @@
 /** /api/v1/overview: the plant in one answer, for the head of the page. */
 
 import type { FastifyInstance } from 'fastify';
+import { isAmong, visibleSites } from '../access.ts';
 import type { ApiContext } from '../context.ts';
 import { addNumbers, LEDGER_NUMBERS, ledgerSums } from '../ledger.ts';
 import { compare } from '../live/devices.ts';
@@ -37,24 +38,28 @@ export function overviewRoutes(app: FastifyInstance, context: ApiContext): void 
   app.get(
     '/api/v1/overview',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Sites, gateways by status, devices and the sum of the ledger',
         querystring: query({}),
         response: { 200: OVERVIEW },
       },
     },
-    async () => {
+    async (request) => {
+      const visible = visibleSites(request);
       const nowMs = context.clock.wallMs();
       const gateways: Record<string, number> = { total: 0 };
       for (const status of Object.values(GatewayStatus)) gateways[status] = 0;
       for (const { site, gateway } of knownGateways(context)) {
+        if (!isAmong(visible, site)) continue;
         const status = statusOf(context.fleet.gateway(site, gateway), nowMs);
         gateways.total = (gateways.total ?? 0) + 1;
         gateways[status] = (gateways[status] ?? 0) + 1;
       }
       const ledger = ledgerSums([]);
       for (const { site, gateway } of context.fleet.ledgerGateways())
-        addNumbers(ledger, ledgerSums(context.fleet.ledgerOf(site, gateway)));
+        if (isAmong(visible, site))
+          addNumbers(ledger, ledgerSums(context.fleet.ledgerOf(site, gateway)));
       const waiting = context.readiness().filter((check) => !check.ready);
       return {
         version: context.version,
@@ -62,9 +67,12 @@ export function overviewRoutes(app: FastifyInstance, context: ApiContext): void 
         started_ms: context.startedMs,
         ready: waiting.length === 0,
         waiting_for: waiting.map((check) => check.reason),
-        sites: sitesOf(context),
+        sites: sitesOf(context, visible),
         gateways,
-        devices: context.devices.deviceCount,
+        devices:
+          visible === undefined
+            ? context.devices.deviceCount
+            : context.devices.sorted().filter(({ site }) => visible.has(site)).length,
         ledger,
       };
     },
@@ -79,8 +87,9 @@ export function siteNames(context: ApiContext): string[] {
   return [...names].sort(compare);
 }
 
-function sitesOf(context: ApiContext): object[] {
-  return siteNames(context).map((site) => {
+function sitesOf(context: ApiContext, visible: ReadonlySet<string> | undefined): object[] {
+  const names = siteNames(context).filter((site) => isAmong(visible, site));
+  return names.map((site) => {
     const config = context.sites.get(site);
     return {
       site,

@@ -1,7 +1,9 @@
 /** /api/v1/profiles: the device profiles and assignments that the processor judges by. */
 
 import type { FastifyInstance } from 'fastify';
+import { matchesGlob } from '../../processor/validation/glob.ts';
 import type { ChannelProfile, CrossRule, DeviceProfile } from '../../profile.ts';
+import { visibleSites } from '../access.ts';
 import type { ApiContext } from '../context.ts';
 import type { JsonSchema } from '../schemas.ts';
 import { NAME, nullable, object, query, TIME_MS } from '../schemas.ts';
@@ -98,13 +100,15 @@ export function profileRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get(
     '/api/v1/profiles',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'The device profiles and assignments that hold now',
         querystring: query({}),
         response: { 200: PROFILES },
       },
     },
-    async () => {
+    async (request) => {
+      const sites = visibleSites(request);
       const { version, retentionMs, aheadMaxMs, profiles, assignments } = context.configuration();
       const { sinceMs, pending, mistakes } = context.configurationStatus();
       return {
@@ -114,20 +118,27 @@ export function profileRoutes(app: FastifyInstance, context: ApiContext): void {
         mistakes,
         retention_ms: retentionMs,
         ahead_max_ms: aheadMaxMs,
-        profiles: Object.values(profiles).map(profileItem),
-        assignments: assignments.map(({ site, device, area, line, profile }) => ({
-          site,
-          device,
-          area,
-          line,
-          profile,
-        })),
+        profiles: Object.values(profiles).map((profile) => profileItem(profile, sites)),
+        assignments: assignments
+          .filter(({ site }) => sites === undefined || holdsAtOne(site, sites))
+          .map(({ site, device, area, line, profile }) => ({
+            site,
+            device,
+            area,
+            line,
+            profile,
+          })),
       };
     },
   );
 }
 
-function profileItem(profile: DeviceProfile): object {
+/** Names of sites that the caller may not see are in what holds only there. */
+function holdsAtOne(glob: string, sites: ReadonlySet<string>): boolean {
+  return [...sites].some((site) => matchesGlob(glob, site));
+}
+
+function profileItem(profile: DeviceProfile, sites: ReadonlySet<string> | undefined): object {
   const { failure } = profile;
   return {
     name: profile.name,
@@ -144,7 +155,9 @@ function profileItem(profile: DeviceProfile): object {
     failure: failure === undefined ? null : { channel: failure.channel, when: failure.when },
     channels: Object.entries(profile.channels).map(([name, one]) => channelItem(name, one)),
     rules: profile.rules.map(ruleItem),
-    match: profile.match.map(({ site, device }) => ({ site, device })),
+    match: profile.match
+      .filter(({ site }) => sites === undefined || holdsAtOne(site, sites))
+      .map(({ site, device }) => ({ site, device })),
   };
 }
 

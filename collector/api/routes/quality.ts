@@ -7,6 +7,7 @@ import type { QualityBucket, QualityStep } from '../../quality/read.ts';
 import { readQuality } from '../../quality/read.ts';
 import { REASON_CODES } from '../../quality/reasons.ts';
 import { QUALITY_TARGETS, TIMELY_WITHIN_MS } from '../../quality/score.ts';
+import { requireAt } from '../access.ts';
 import type { ApiContext } from '../context.ts';
 import { decodeCursor, toPage } from '../cursor.ts';
 import { compare } from '../live/devices.ts';
@@ -85,6 +86,7 @@ export function qualityRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/quality',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Data quality by device and time: four dimensions, and what cost points',
         querystring: query(
@@ -112,7 +114,9 @@ export function qualityRoutes(app: FastifyInstance, context: ApiContext): void {
         response: { 200: ANSWER },
       },
     },
-    async ({ query: asked }, reply) => {
+    async (request, reply) => {
+      const asked = request.query;
+      requireAt(request, 'viewer', asked.site);
       const nowMs = context.clock.wallMs();
       const toMs = asked.to ?? nowMs;
       const fromMs = asked.from ?? toMs - DAY_MS;
@@ -120,8 +124,8 @@ export function qualityRoutes(app: FastifyInstance, context: ApiContext): void {
         throw new CollectorError('API_PARAMETER_INVALID', 'from must be before to');
       const { site, device, by, step, limit, cursor } = asked;
       const after = cursor === undefined ? undefined : decodeCursor(cursor, ['', 0] as const);
-      const request = { sites: context.sites, site, device, by, fromMs, toMs, step, nowMs };
-      const buckets = await readQuality(context.queries, request, abortedWith(reply));
+      const scope = { sites: context.sites, site, device, by, fromMs, toMs, step, nowMs };
+      const buckets = await readQuality(context.queries, scope, abortedWith(reply));
       const rest =
         after === undefined
           ? buckets

@@ -2,20 +2,34 @@
 
 import type { FastifyInstance } from 'fastify';
 import { CollectorError } from '../../errors.ts';
-import { adminOnly } from '../admin.ts';
+import { deciderOf, requireOf, visibleSites } from '../access.ts';
+import { recordDeed } from '../audited.ts';
 import type { ApiContext } from '../context.ts';
+import { DECODED, decodedHead } from '../decoded_head.ts';
 import type { ListQuery } from '../lists.ts';
 import { LIST_PARAMETERS, listPage } from '../lists.ts';
 import {
   findEntry,
   QUARANTINE_COLUMNS,
   RELEASABLE_SQL,
+  RELEASED_SQL,
   readingOf,
   toItems,
 } from '../quarantine.ts';
 import { abortedWith } from '../queries.ts';
 import type { JsonSchema } from '../schemas.ts';
-import { BY, COUNT, nullable, object, page, QUALITY, query, TIME_MS, VALUE } from '../schemas.ts';
+import {
+  BY,
+  COUNT,
+  NOTE,
+  nullable,
+  object,
+  page,
+  QUALITY,
+  query,
+  TIME_MS,
+  VALUE,
+} from '../schemas.ts';
 
 const ID = { type: 'string', minLength: 1, maxLength: 200 } as const;
 
@@ -53,6 +67,8 @@ const FIELDS: Record<string, JsonSchema> = {
   releasable: { type: 'boolean', description: 'It holds a reading, and was not released yet.' },
   released_ms: nullable({ ...TIME_MS, description: 'When it moved to the readings.' }),
   released_by: nullable({ type: 'string' }),
+  log_partition: { ...COUNT, description: 'Where the record stands in the log that made it.' },
+  log_offset: COUNT,
 };
 
 const INSPECTED = object({
@@ -61,6 +77,7 @@ const INSPECTED = object({
     type: 'string',
     description: 'The head as UTF-8; what cannot be printed is shown as �.',
   },
+  decoded: nullable(DECODED),
 });
 
 const RELEASE = {
@@ -68,18 +85,21 @@ const RELEASE = {
   additionalProperties: false,
   properties: {
     by: BY,
+    note: { ...NOTE, description: 'Kept in the audit log.' },
   },
 };
 
 interface Query extends ListQuery {
   reason?: string;
   releasable?: boolean;
+  released?: boolean;
 }
 
 export function quarantineRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/quarantine',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'What must not enter the readings',
         description: 'Newest first. from and to are times of receipt.',
@@ -90,11 +110,13 @@ export function quarantineRoutes(app: FastifyInstance, context: ApiContext): voi
             type: 'boolean',
             description: 'Only entries that can be released, or not.',
           },
+          released: { type: 'boolean', description: 'Only entries that were released, or not.' },
         }),
         response: { 200: page(object(FIELDS)) },
       },
     },
-    async ({ query: asked }, reply) => {
+    async (request, reply) => {
+      const asked = { ...request.query, sites: visibleSites(request) };
       const { queries } = context;
       const signal = abortedWith(reply);
       const where: string[] = [];
@@ -105,6 +127,8 @@ export function quarantineRoutes(app: FastifyInstance, context: ApiContext): voi
       }
       if (asked.releasable !== undefined)
         where.push(asked.releasable ? RELEASABLE_SQL : `NOT ${RELEASABLE_SQL}`);
+      if (asked.released !== undefined)
+        where.push(asked.released ? RELEASED_SQL : `NOT ${RELEASED_SQL}`);
       const source = {
         table: 'quarantine',
         columns: QUARANTINE_COLUMNS,
@@ -119,6 +143,7 @@ export function quarantineRoutes(app: FastifyInstance, context: ApiContext): voi
   app.get<{ Params: { id: string } }>(
     '/api/v1/quarantine/:id',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'One entry of the quarantine',
         params: object({ id: ID }),
@@ -126,21 +151,23 @@ export function quarantineRoutes(app: FastifyInstance, context: ApiContext): voi
         response: { 200: INSPECTED },
       },
     },
-    async ({ params: { id } }, reply) => {
+    async (request, reply) => {
       const signal = abortedWith(reply);
-      const row = await findEntry(context.queries, id, signal);
+      const row = await findEntry(context.queries, request.params.id, signal);
+      requireOf(request, 'viewer', String(row.site), 'entry');
       const [item] = await toItems(context.queries, [row], signal);
-      return { ...item, head_text: printable(String(row.head_base64)) };
+      const head = Buffer.from(String(row.head_base64), 'base64');
+      return { ...item, head_text: printable(head), decoded: decodedHead(head) ?? null };
     },
   );
-  app.post<{ Params: { id: string }; Body: { by: string } }>(
+  app.post<{ Params: { id: string }; Body: { by: string; note: string } }>(
     '/api/v1/quarantine/:id/release',
     {
-      onRequest: adminOnly,
+      config: { access: { role: 'operator' } },
       schema: {
         summary: 'Moves a reading from quarantine to the readings, as it came',
         description:
-          'From this machine only. Answered when the decision is durable; it takes effect a moment later: released_ms of the entry and an event tell (released, or release_refused when it was released before).',
+          'Answered when the decision is durable; it takes effect a moment later: released_ms of the entry and an event tell (released, or release_refused when it was released before).',
         params: object({ id: ID }),
         querystring: query({}),
         body: RELEASE,
@@ -153,9 +180,12 @@ export function quarantineRoutes(app: FastifyInstance, context: ApiContext): voi
         },
       },
     },
-    async ({ params: { id }, body: { by } }, reply) => {
+    async (request, reply) => {
+      const { id } = request.params;
+      const by = deciderOf(request, request.body.by);
       const signal = abortedWith(reply);
       const row = await findEntry(context.queries, id, signal);
+      requireOf(request, 'operator', String(row.site), 'entry');
       const reading = readingOf(row.reading);
       const [item] = await toItems(context.queries, [row], signal);
       if (reading === undefined || item === undefined)
@@ -163,6 +193,13 @@ export function quarantineRoutes(app: FastifyInstance, context: ApiContext): voi
       if (!item.releasable)
         throw new CollectorError('API_RELEASE_REFUSED', 'the entry was released before');
       const { site, gateway, epoch, seq } = item;
+      const detail = { gateway, device: item.device, epoch, seq, by, note: request.body.note };
+      await recordDeed(request, context, {
+        action: 'quarantine.release',
+        site,
+        target: id,
+        detail,
+      });
       const place = await context.decisions.release({ site, gateway }, { epoch, seq, reading, by });
       return reply.code(202).send({
         accepted: true,
@@ -173,7 +210,6 @@ export function quarantineRoutes(app: FastifyInstance, context: ApiContext): voi
   );
 }
 
-function printable(base64: string): string {
-  const text = Buffer.from(base64, 'base64').toString('utf8');
-  return text.replaceAll(/[^\P{C}\n\t]/gu, '�');
+function printable(head: Buffer): string {
+  return head.toString('utf8').replaceAll(/[^\P{C}\n\t]/gu, '�');
 }

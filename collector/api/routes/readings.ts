@@ -2,6 +2,8 @@
 
 import { createReadStream } from 'node:fs';
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { requireAt } from '../access.ts';
+import { deedOf, recordDeed } from '../audited.ts';
 import type { ApiContext } from '../context.ts';
 import { abortedWith } from '../queries.ts';
 import { BUCKET_ITEM, bucketPage } from '../readings/buckets.ts';
@@ -42,6 +44,7 @@ export function readingRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: ReadingsQuery }>(
     '/api/v1/readings',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Readings of a device by time: single, in buckets or thinned out; also as a file',
         description:
@@ -51,12 +54,17 @@ export function readingRoutes(app: FastifyInstance, context: ApiContext): void {
         alsoProduces: ['text/csv', 'application/vnd.apache.parquet'],
       },
     },
-    async ({ query: asked }, reply) => {
+    async (caller, reply) => {
       const nowMs = context.clock.wallMs();
-      const request = toRequest(asked, nowMs);
+      requireAt(caller, 'viewer', caller.query.site);
+      const request = toRequest(caller.query, nowMs);
       const signal = abortedWith(reply);
       const { queries } = context;
-      if (request.format !== 'json') return sendFile(context, request, nowMs, reply, signal);
+      if (request.format !== 'json') {
+        await app.limitCaller(caller, 'exports');
+        await recordDeed(caller, context, deedOf(caller, 'readings.export'));
+        return sendFile(context, request, nowMs, reply, signal);
+      }
       if (request.points !== undefined) return pointsAnswer(queries, request, signal);
       if (request.form === 'wide') return widePage(queries, request, nowMs, signal);
       if (request.step !== undefined) return bucketPage(queries, request, nowMs, signal);

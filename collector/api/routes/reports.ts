@@ -3,6 +3,7 @@
 import type { FastifyInstance } from 'fastify';
 import { CollectorError } from '../../errors.ts';
 import type { PeriodKind } from '../../site_time.ts';
+import { isAmong, requireAt, visibleSites } from '../access.ts';
 import type { ApiContext } from '../context.ts';
 import { decodeCursor, toPage } from '../cursor.ts';
 import { isFromMember } from '../peers.ts';
@@ -36,6 +37,7 @@ export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: ListQuery }>(
     '/api/v1/reports',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Quality reports, the newest period first',
         querystring: query({
@@ -51,10 +53,12 @@ export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
       const { site, period, limit, cursor } = request.query;
       const after = cursor === undefined ? undefined : decodeCursor(cursor, ['', '', ''] as const);
       const isLocal = isFromMember(request, context.peers);
+      const visible = visibleSites(request);
       const all = await context.reports.list(site, isLocal);
       const rows = all.filter(
         ({ kind, ...id }) =>
           (period === undefined || kind === period) &&
+          isAmong(visible, id.site) &&
           (after === undefined || isAfter([id.label, id.site, kind], after)),
       );
       const { items, next } = toPage(rows, limit, (id) => [id.label, id.site, id.kind]);
@@ -65,6 +69,7 @@ export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Params: Place; Querystring: { format: 'json' | 'html'; lang: 'en' | 'ko' } }>(
     '/api/v1/reports/:site/:period/:label',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'One quality report, as JSON or as a page of its own',
         params: object({ site: NAME, period: PERIOD, label: LABEL }),
@@ -78,6 +83,7 @@ export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
     async (request, reply) => {
       const { format, lang } = request.query;
       const { site, period, label } = request.params;
+      requireAt(request, 'viewer', site);
       const form = format === 'json' ? 'json' : (`${lang}.html` as const);
       const id = { site, kind: period, label };
       const isLocal = isFromMember(request, context.peers);

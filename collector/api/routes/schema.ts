@@ -16,6 +16,7 @@ export function schemaRoutes(app: FastifyInstance): void {
     app.get(
       `/api/v1/schema/${file}`,
       {
+        config: { access: { role: 'viewer' } },
         schema: {
           summary,
           produces: 'text/plain',

@@ -1,15 +1,17 @@
 /** /api/v1/silences: what makes no messages, until when and why; to set, and to end. */
 
 import { randomBytes } from 'node:crypto';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { CollectorError } from '../../errors.ts';
 import type { SilenceEntry } from '../../processor/outputs.ts';
 import { SILENCES_MAX } from '../../processor/silences.ts';
+import { matchesGlob } from '../../processor/validation/glob.ts';
 import type { SilenceValue } from '../../types.ts';
-import { adminOnly } from '../admin.ts';
+import { deciderOf, requireAt, requireEverywhere, visibleSites } from '../access.ts';
 import { SILENCE, SILENCE_KIND, silenceItem, silenceState } from '../alert_items.ts';
 import type { Row } from '../alert_rows.ts';
 import { toSilence } from '../alert_rows.ts';
+import { recordDeed } from '../audited.ts';
 import type { ApiContext } from '../context.ts';
 import type { PageKey } from '../keyed_lists.ts';
 import { checkListQuery, cutPage, newestRow } from '../keyed_lists.ts';
@@ -26,7 +28,7 @@ import {
 } from '../schemas.ts';
 
 /** A silence that nobody remembers must end some day. */
-const LENGTH_MAX_MS = 366 * 86_400_000;
+export const LENGTH_MAX_MS = 366 * 86_400_000;
 /** Of all that ever were, those that end last are looked at. */
 const LOOKED_AT_MAX = 10_000;
 
@@ -82,6 +84,7 @@ export function silenceRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/silences',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Silences and maintenance windows',
         description: `Those that end last first; of all that ever were, the ${LOOKED_AT_MAX} that end last.`,
@@ -93,12 +96,15 @@ export function silenceRoutes(app: FastifyInstance, context: ApiContext): void {
         response: { 200: page(SILENCE) },
       },
     },
-    async ({ query: asked }, reply) => {
+    async (request, reply) => {
+      const asked = request.query;
+      const sites = visibleSites(request);
       const key = checkListQuery(asked);
       const nowMs = clock.wallMs();
       const matching = (await allSilences(context, abortedWith(reply)))
         .filter(
           (silence) =>
+            holdsAtOne(silence, sites) &&
             (asked.ended === undefined ||
               asked.ended === (silenceState(silence, nowMs) === 'ended')) &&
             (key === undefined || lastFirst(keyOf(silence), key) > 0),
@@ -111,19 +117,23 @@ export function silenceRoutes(app: FastifyInstance, context: ApiContext): void {
   app.post<{ Body: Body }>(
     '/api/v1/silences',
     {
-      onRequest: adminOnly,
+      config: { access: { role: 'operator' } },
       schema: {
         summary: 'Sets a silence or a maintenance window',
         description:
-          'From this machine only. Answered when it is durable; a moment later it holds, and is in the list. Alerts that it matches live on, and make no messages until it ends. After an error it may hold all the same: the list tells.',
+          'Needs role operator at the site; with a pattern of sites at every site. Answered when it is durable; a moment later it holds, and is in the list. Alerts that it matches live on, and make no messages until it ends. After an error it may hold all the same: the list tells.',
         querystring: query({}),
         body: BODY,
         response: { 202: ACCEPTED },
       },
     },
-    async ({ body }, reply) => {
-      const silence = silenceOf(body, clock.wallMs());
+    async (request, reply) => {
+      const by = deciderOf(request, request.body.by);
+      const silence = silenceOf({ ...request.body, by }, clock.wallMs());
+      requireFor(request, silence);
       refuseTooMany(context);
+      const { id, site, ...detail } = silence;
+      await recordDeed(request, context, { action: 'silence.set', site, target: id, detail });
       await decisions.silence(silence);
       return reply.code(202).send({ accepted: true, id: silence.id });
     },
@@ -131,26 +141,46 @@ export function silenceRoutes(app: FastifyInstance, context: ApiContext): void {
   app.delete<{ Params: { id: string } }>(
     '/api/v1/silences/:id',
     {
-      onRequest: adminOnly,
+      config: { access: { role: 'operator' } },
       schema: {
         summary: 'Ends a silence now',
         description:
-          'From this machine only. Answered when it is durable; it takes effect a moment later. The silence stays in the list, ended.',
+          'Needs what setting it does. Answered when it is durable; it takes effect a moment later. The silence stays in the list, ended.',
         params: object({ id: ID }),
         querystring: query({}),
         response: { 202: ACCEPTED },
       },
     },
-    async ({ params: { id } }, reply) => {
+    async (request, reply) => {
+      const { id } = request.params;
       const { updatedMs, ...silence } = await findSilence(context, id, abortedWith(reply));
+      if (!holdsAtOne(silence, visibleSites(request)))
+        throw new CollectorError('API_NOT_FOUND', 'no such silence');
+      requireFor(request, silence);
       const nowMs = clock.wallMs();
       if (silence.untilMs <= nowMs)
         throw new CollectorError('API_SILENCE_REFUSED', 'it has ended already');
       const fromMs = Math.min(silence.fromMs, nowMs);
+      const { site, device, rule } = silence;
+      const detail = { device, rule, reason: silence.reason };
+      await recordDeed(request, context, { action: 'silence.end', site, target: id, detail });
       await decisions.silence({ ...silence, fromMs, untilMs: nowMs });
       return reply.code(202).send({ accepted: true, id });
     },
   );
+}
+
+/** A pattern may hold at sites that nobody has thought of. Throws API_FORBIDDEN. */
+function requireFor(request: FastifyRequest, { site }: Pick<SilenceValue, 'site'>): void {
+  if (/[*?]/.test(site)) requireEverywhere(request, 'operator');
+  else requireAt(request, 'operator', site);
+}
+
+function holdsAtOne(
+  { site }: Pick<SilenceEntry, 'site'>,
+  sites: ReadonlySet<string> | undefined,
+): boolean {
+  return sites === undefined || [...sites].some((one) => matchesGlob(site, one));
 }
 
 /** Throws API_PARAMETER_INVALID. */
@@ -197,7 +227,7 @@ async function allSilences(
 }
 
 /** Rejects with API_NOT_FOUND. */
-async function findSilence(
+export async function findSilence(
   { alerts, queries }: ApiContext,
   id: string,
   signal: AbortSignal,

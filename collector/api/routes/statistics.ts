@@ -1,6 +1,7 @@
 /** /api/v1/statistics: what the statistics jobs made, of channels and of devices. */
 
 import type { FastifyInstance } from 'fastify';
+import { siteCondition, visibleSites } from '../access.ts';
 import type { ApiContext } from '../context.ts';
 import { decodeCursor, toPage } from '../cursor.ts';
 import { abortedWith } from '../queries.ts';
@@ -92,14 +93,15 @@ export function statisticsRoutes(app: FastifyInstance, context: ApiContext): voi
   app.get<{ Querystring: Query }>(
     '/api/v1/statistics/channels',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Count, mean, extremes and deviation of channels by site day, week or month',
         querystring: query({ ...FILTERS, channel: NAME }),
         response: { 200: page(CHANNEL_LINE) },
       },
     },
-    ({ query: asked }, reply) =>
-      list(context, asked, abortedWith(reply), {
+    (request, reply) =>
+      list(context, request.query, visibleSites(request), abortedWith(reply), {
         table: 'statistics',
         key: 'channel',
         columns: 'count, filled, bad, mean, min, max, deviation',
@@ -109,18 +111,21 @@ export function statisticsRoutes(app: FastifyInstance, context: ApiContext): voi
   app.get<{ Querystring: Query }>(
     '/api/v1/statistics/devices',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary: 'Availability, failures and the time between them by site day, week or month',
         querystring: query(FILTERS),
         response: { 200: page(DEVICE_LINE) },
       },
     },
-    async ({ query: asked }, reply) => {
-      const { items, next } = await list(context, asked, abortedWith(reply), {
+    async (request, reply) => {
+      const what = {
         table: 'device_statistics',
         key: "''",
         columns: 'observed_ms, delivered_ms, failing_ms, failures',
-      });
+      };
+      const visible = visibleSites(request);
+      const { items, next } = await list(context, request.query, visible, abortedWith(reply), what);
       return { items: items.map(withShares), next };
     },
   );
@@ -129,6 +134,7 @@ export function statisticsRoutes(app: FastifyInstance, context: ApiContext): voi
 async function list(
   context: ApiContext,
   { limit, cursor, period, ...filters }: Query,
+  visible: ReadonlySet<string> | undefined,
   signal: AbortSignal,
   what: { table: string; key: string; columns: string },
 ): Promise<{ items: Record<string, unknown>[]; next: string | null }> {
@@ -139,6 +145,9 @@ async function list(
     where.push(`${name} = {${name}:String}`);
     params[name] = filters[name];
   }
+  const may = siteCondition(visible);
+  if (may !== undefined) where.push(may.where);
+  Object.assign(params, may?.params);
   if (filters.from !== undefined) where.push('end_ms > {from:Int64}');
   if (filters.to !== undefined) where.push('start_ms < {to:Int64}');
   Object.assign(params, { from: filters.from ?? 0, to: filters.to ?? 0 });

@@ -4,10 +4,12 @@ import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { CollectorError } from '../../errors.ts';
 import type { Log } from '../../log/log.ts';
+import { visibleSites } from '../access.ts';
 import type { ApiContext } from '../context.ts';
 import type { LiveRecord } from '../live/records.ts';
 import { openReadings } from '../live/records.ts';
 import { NAME, query } from '../schemas.ts';
+import { whileAllowed } from '../still_allowed.ts';
 import type { StreamKind } from '../stream.ts';
 import { STREAM_KINDS, StreamHub } from '../stream.ts';
 
@@ -27,11 +29,12 @@ export function streamRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/stream',
     {
+      config: { access: { role: 'viewer' } },
       schema: {
         summary:
           'Readings, states of devices, alerts and anomalies as they come, as server-sent events',
         description:
-          'Events: `hello` {heartbeat_ms}; `readings` {site, gateway, device, received_ms, readings: [{channel, time_ms, value, quality, treatment, findings}]} (treatment and findings only where the rules did or said something; see /api/v1/readings); `device` {site, device, gateway, state, area, line, profile, last_ms, received_ms, updated_ms} when what is known of a device changed (its state by one gateway: online, late or silent; not sent again later: ask /api/v1/devices after a break); `alert` and `anomaly`, the items of /api/v1/alerts and /api/v1/anomalies, with each change of one (likewise; those of a gateway itself only without `device`); `lost` {reason: slow | trimmed | too_old, events} when something was left out. Comments are heartbeats. With Last-Event-ID the readings since are sent first, as far as the log has them; one may come twice.',
+          'Events: `hello` {heartbeat_ms}; `readings` {site, gateway, device, received_ms, readings: [{channel, time_ms, value, quality, treatment, findings}]} (treatment and findings only where the rules did or said something; see /api/v1/readings); `device` {site, device, gateway, state, area, line, profile, last_ms, received_ms, updated_ms} when what is known of a device changed (its state by one gateway: online, late or silent; not sent again later: ask /api/v1/devices after a break); `alert` and `anomaly`, the items of /api/v1/alerts and /api/v1/anomalies, with each change of one (likewise; those of a gateway itself only without `device`); `lost` {reason: slow | trimmed | too_old, events} when something was left out. Comments are heartbeats. Of sites that the caller may see; when that changes, or the login ends, the stream ends within ten seconds. With Last-Event-ID the readings since are sent first, as far as the log has them; one may come twice.',
         produces: 'text/event-stream',
         querystring: query({
           site: NAME,
@@ -57,6 +60,7 @@ export function streamRoutes(app: FastifyInstance, context: ApiContext): void {
       const { log, hub } = live;
       if (hub.isFull) throw new CollectorError('API_BUSY', 'too many streams are open');
       const { site, device, last_event_id } = request.query;
+      const sites = visibleSites(request);
       const kinds = request.query.kinds?.split(',') as StreamKind[] | undefined;
       const lastId = String(request.headers['last-event-id'] ?? last_event_id ?? '');
       // Only readings are sent again.
@@ -77,8 +81,12 @@ export function streamRoutes(app: FastifyInstance, context: ApiContext): void {
         replay === undefined || replay === 'too_old'
           ? undefined
           : { records: recordsBetween(log, replay.from, replay.to), drained: () => drained(raw) };
-      const handle = hub.attach(raw, { site, device, kinds }, records);
-      raw.on('close', () => handle.close());
+      const handle = hub.attach(raw, { site, device, kinds, sites }, records);
+      const stopWatching = whileAllowed(request, context, () => raw.end());
+      raw.on('close', () => {
+        stopWatching();
+        handle.close();
+      });
       raw.on('error', () => handle.close());
     },
   );

@@ -84,7 +84,7 @@ export function userRoutes(app: FastifyInstance, context: ApiContext): void {
   app.post<{ Body: { name: string; grants: Grant[]; password?: string } }>(
     '/api/v1/users',
     {
-      config: { access: { ...ADMIN, limit: 'logins' } },
+      config: { access: ADMIN },
       schema: {
         summary: 'Makes a user',
         querystring: query({}),

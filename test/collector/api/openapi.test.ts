@@ -32,6 +32,8 @@ interface Parameter {
 interface Operation {
   summary: string;
   operationId: string;
+  description?: string;
+  security?: object[];
   parameters: Parameter[];
   requestBody?: { content: Record<string, { schema: Schema }> };
   responses: Record<string, object>;
@@ -187,9 +189,9 @@ function servedRoutes(): string[] {
 
 t.test('what is served is documented, and what is documented is served', async (t) => {
   const served = servedRoutes();
-  t.ok(served.includes('get /api/v1/ledger') && served.includes('get /page.js'), 'it was read');
+  t.ok(served.includes('get /api/v1/ledger') && served.includes('get /healthz'), 'it was read');
   const isPage = (route: string): boolean =>
-    route === 'get /' || /^get \/(vendor\/)?\w+\.(js|css|html|svg)$/.test(route);
+    route === 'get /' || /^get \/(assets\/)?[\w.-]+\.(js|css|html|svg|woff2)(\.br|\.gz)?$/.test(route);
   t.same(
     served.filter((route) => !isPage(route)).toSorted(),
     routes.map(({ method, path }) => `${method} ${path}`).toSorted(),
@@ -230,34 +232,56 @@ t.test('each parameter takes what the document says, and refuses the rest', asyn
   t.ok(asked > 100, `${asked} values`);
 });
 
-t.test('what changes something is for this machine alone', async (t) => {
-  const changing = routes.filter(({ method }) => method !== 'get');
-  t.ok(changing.length > 0);
-  for (const route of changing) {
-    const name = `${route.method} ${route.path}`;
-    const body = bodyOf(route) ?? {};
-    const url = urlOf(route);
-    t.not((await ask(route, url, body)).code, 'API_NOT_LOCAL', `${name}: from here`);
-    for (const address of ['10.0.0.7', '::ffff:10.0.0.7', '128.0.0.1', 'fe80::1'])
-      t.match(
-        await ask(route, url, body, {}, address),
-        { status: 403, code: 'API_NOT_LOCAL' },
-        `${name}: from ${address}`,
-      );
-    for (const headers of [
-      { 'x-forwarded-for': '127.0.0.1' },
-      { forwarded: 'for=127.0.0.1' },
-      { 'sec-fetch-site': 'cross-site' },
-    ] as Record<string, string>[])
-      t.match(await ask(route, url, body, headers), { status: 403, code: 'API_NOT_LOCAL' });
-    if (route.requestBody === undefined) continue;
-    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data'])
-      t.match(
-        await ask(route, url, body, { 'content-type': type }),
-        { status: 415, code: 'API_CONTENT_TYPE' },
-        `${name}: as ${type}`,
-      );
-    const more = await ask(route, url, { ...body, unknown_property: 1 });
-    t.match(more, { status: 400, code: 'API_PARAMETER_INVALID' }, `${name}: an unknown property`);
+t.test(
+  'what changes something without login is for this machine alone, where it is allowed',
+  async (t) => {
+    const changing = routes.filter(({ method }) => method !== 'get');
+    t.ok(changing.length > 0);
+    const refused = { status: 401, code: 'API_UNAUTHENTICATED' };
+    for (const route of changing) {
+      const name = `${route.method} ${route.path}`;
+      const body = bodyOf(route) ?? {};
+      const url = urlOf(route);
+      const isLogin = name === 'post /api/v1/session';
+      const { status } = await ask(route, url, body);
+      t.notOk([401, 403].includes(status), `${name}: from here`);
+      for (const address of ['10.0.0.7', '::ffff:10.0.0.7', '128.0.0.1', 'fe80::1'])
+        if (!isLogin)
+          t.match(await ask(route, url, body, {}, address), refused, `${name}: from ${address}`);
+      for (const headers of [
+        { 'x-forwarded-for': '127.0.0.1' },
+        { forwarded: 'for=127.0.0.1' },
+      ] as Record<string, string>[])
+        if (!isLogin) t.match(await ask(route, url, body, headers), refused);
+      const forged = await ask(route, url, body, { 'sec-fetch-site': 'cross-site' });
+      t.match(forged, { status: 403, code: 'API_CSRF' }, `${name}: by a page elsewhere`);
+      if (route.requestBody === undefined) continue;
+      for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data'])
+        t.match(
+          await ask(route, url, body, { 'content-type': type }),
+          { status: 415, code: 'API_CONTENT_TYPE' },
+          `${name}: as ${type}`,
+        );
+      const more = await ask(route, url, { ...body, unknown_property: 1 });
+      t.match(more, { status: 400, code: 'API_PARAMETER_INVALID' }, `${name}: an unknown property`);
+    }
+  },
+);
+
+t.test('each operation says who may ask, and how it is refused', async (t) => {
+  for (const { method, path, responses, description = '', security } of routes) {
+    const name = `${method} ${path}`;
+    const isPublic = security?.length === 0;
+    t.equal('401' in responses && '403' in responses, !isPublic, name);
+    t.equal(/Needs role|has logged in/.test(description), !isPublic, name);
+    const isWatched = ['/healthz', '/readyz', '/metrics'].includes(path);
+    t.equal('429' in responses, !isWatched, name);
   }
+  t.same(
+    routes
+      .filter(({ security }) => security?.length === 0)
+      .map(({ method, path }) => `${method} ${path}`)
+      .sort(),
+    ['get /api/v1/session', 'get /healthz', 'get /metrics', 'get /readyz', 'post /api/v1/session'],
+  );
 });
