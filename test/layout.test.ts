@@ -250,6 +250,7 @@ t.test('top level and test folder hold what they are for', async (t) => {
       !file.endsWith('.test.ts') &&
       !/^test\/(support|contracts|bench|faults\/support)\//.test(file) &&
       file !== 'test/setup.ts' &&
+      file !== 'test/screenshots.ts' &&
       file !== 'test/faults/main.ts',
   );
   t.same(strays, [], 'every test file is run (*.test.ts), or lives where support belongs');

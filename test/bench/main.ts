@@ -42,6 +42,7 @@ const benches: Record<string, { load: () => Promise<Bench>; what: string }> = {
     load: () => import('./alert.ts'),
     what: 'from a reading to the webhook that hears of it',
   },
+  web: { load: () => import('./web.ts'), what: 'the pages in Chromium, and readers of the stream' },
   kafka: { load: () => import('./kafka.ts'), what: 'processes over Kafka beside the embedded one' },
 };
 

@@ -1,8 +1,8 @@
 /**
  * A store for the query bench, in a process of its own (the engine opens a folder once a process):
- * `node query_store.ts fill FOLDER READINGS` makes a month of readings of the FMS devices, every 10 s, as
- * the writer would have inserted them, and their roll-ups; `measure FOLDER` says how large it is. The last
- * line that it prints is JSON.
+ * `node query_store.ts fill FOLDER READINGS [DEVICES]` makes readings of the FMS devices, every 10 s for a month (of
+ * so many devices: for as long as it takes), as the writer would have inserted them, and their roll-ups; `measure
+ * FOLDER` says how large it is. The last line that it prints is JSON.
  */
 
 import { fileURLToPath } from 'node:url';
@@ -34,11 +34,15 @@ const OUTLIERS = 0.001;
 const OUTLIER_BIT = 1 << 8;
 const LIMITS = { timeoutMs: 600_000, maxRows: 100, maxMemoryBytes: 4 * 1024 ** 3 };
 
-const [action, folder, count] = process.argv.slice(2);
-if (folder === undefined) throw new Error('usage: query_store.ts fill|measure FOLDER [READINGS]');
+const [action, folder, count, ofDevices] = process.argv.slice(2);
+if (folder === undefined)
+  throw new Error('usage: query_store.ts fill|measure FOLDER [READINGS [DEVICES]]');
 const store = await openChdbStore({ path: folder, retentionDays: 365 });
 await store.migrate();
-const answer = action === 'fill' ? await fill(store, Number(count)) : await measure(store);
+const answer =
+  action === 'fill'
+    ? await fill(store, Number(count), Number(ofDevices ?? 0))
+    : await measure(store);
 await store.close();
 process.stdout.write(`${JSON.stringify(answer)}\n`);
 
@@ -95,10 +99,16 @@ function chunkOf({ series, sources }: Gateway, cycleMs: number, random: Random):
   return { clock, series, timesMs, numbers, texts: new Map(), qualities, rejects: [] };
 }
 
-async function fill(store: Store, readings: number): Promise<Record<string, number>> {
+/** `ofDevices` 0: as many as have a month each. */
+async function fill(
+  store: Store,
+  readings: number,
+  ofDevices: number,
+): Promise<Record<string, number>> {
   const cyclesMax = (DAYS * DAY_MS) / INTERVAL_MS;
-  const devices = Math.max(1, Math.round(readings / (7 * cyclesMax)));
-  const cycles = Math.min(cyclesMax, Math.ceil(readings / (7 * devices)));
+  const devices = ofDevices || Math.max(1, Math.round(readings / (7 * cyclesMax)));
+  const wanted = Math.ceil(readings / (7 * devices));
+  const cycles = ofDevices > 0 ? wanted : Math.min(cyclesMax, wanted);
   const endMs = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS;
   const startMs = endMs - cycles * INTERVAL_MS;
   const gateways = gatewaysOf(devices);

@@ -93,6 +93,11 @@ export class Rig {
     throw new Error('no process serves');
   }
 
+  /** Where the pages are. */
+  get url(): string {
+    return `http://127.0.0.1:${this.#httpPort}`;
+  }
+
   /** Options of `runFleet` for this collector. */
   get fleet(): FleetOptions {
     return {
