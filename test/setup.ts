@@ -5,7 +5,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fetchKafka, kafkaFiles } from './support/kafka/cache.ts';
 import { findProgram } from './support/programs.ts';
@@ -55,6 +55,8 @@ if (missing.length > 0 && process.getuid?.() === 0 && existsSync('/etc/debian_ve
 
 rmSync(join(import.meta.dirname, '../.tap/fixtures'), { recursive: true, force: true });
 
+buildPages();
+
 let complete = true;
 for (const component of components) {
   if (component.present()) continue;
@@ -76,6 +78,17 @@ if (kafkaFiles() === undefined && findProgram('java') && findProgram('mvn')) {
 if (!complete && process.env.CI === 'true') {
   console.log('test set-up: with CI=true a missing component is a failure.');
   process.exitCode = 1;
+}
+
+/** `npm ci` has built them; who changed a source since tests what it says now. */
+function buildPages(): void {
+  const web = join(import.meta.dirname, '../collector/web');
+  const builtMs = statSync(join(web, 'dist/index.html'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  const sources = ['index.html', 'vite.config.ts', ...globSync('src/**/*.*', { cwd: web })];
+  if (sources.every((file) => statSync(join(web, file)).mtimeMs <= builtMs)) return;
+  console.log('test set-up: building the pages');
+  const { status } = spawnSync('npm', ['run', 'build:web'], { stdio: 'inherit' });
+  if (status !== 0) process.exitCode = 1;
 }
 
 function reportMissing(what: string): void {
