@@ -6,6 +6,9 @@
 
 import { enableCompileCache } from 'node:module';
 
+// Before anything uses them: statements of the embedded engine take a thread each, as long as they run, of those that
+// also read and write files. Four (the default) are fewer than it has connections.
+process.env.UV_THREADPOOL_SIZE ??= '16';
 enableCompileCache();
 // Everything else is loaded after the cache is there, and only what the command needs.
 const { Command } = await import('commander');
@@ -199,6 +202,46 @@ for (const verb of ['disable', 'enable'] as const)
       const isOff = verb === 'disable';
       process.exitCode = await setDisabled(name, isOff, withUrl(options), process.env, console);
     });
+
+const audit = program
+  .command('audit')
+  .description('who did what: whether the log of it is whole, its head, a file of it');
+
+configured(audit.command('verify'))
+  .description('walk the chain of hashes in the store, and compare its end with the log')
+  .option('--after <number>', 'trust this entry, and begin behind it')
+  .option('--anchor <number:hash>', 'also compare with what `audit head` printed once')
+  .option('-j, --json', 'print JSON')
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 whole, 1 broken or refused, 2 mistakes in the configuration, 3 no answer.',
+  )
+  .action(async (options: OfUsers & { after?: string; anchor?: string; json?: boolean }) => {
+    const { verifyAudit } = await import('./commands/audit.ts');
+    process.exitCode = await verifyAudit(withUrl(options), process.env, console);
+  });
+
+configured(audit.command('head'))
+  .description('print NUMBER:HASH of the newest entry, to be kept elsewhere')
+  .action(async (options: OfUsers) => {
+    const { auditHead } = await import('./commands/audit.ts');
+    process.exitCode = await auditHead(withUrl(options), process.env, console);
+  });
+
+configured(audit.command('export'))
+  .description('print the entries, or write them to a file; is an entry itself')
+  .option('-f, --format <format>', 'csv or jsonl', 'jsonl')
+  .option('-o, --out <file>', 'must not exist; left out: stdout')
+  .option('--from <time>', 'only entries from then on, such as 2026-11-01')
+  .option('--to <time>', 'only entries before')
+  .option('--who <name>', 'only those of this name')
+  .option('--action <action>', 'only these, such as user.create; user. for all that begin so')
+  .option('--site <site>', 'only this site')
+  .option('--text <text>', 'in target or detail')
+  .action(async (options: OfUsers & { format: string; out?: string }) => {
+    const { exportAudit } = await import('./commands/audit.ts');
+    process.exitCode = await exportAudit(withUrl(options), process.env, console, process.stdout);
+  });
 
 const BACKTEST_HELP = `
 Of a recording the rows go to stdout (or --out) as CSV, one for each of the file, in its order:

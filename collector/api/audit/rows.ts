@@ -3,7 +3,7 @@
 import { CollectorError } from '../../errors.ts';
 import type { AuditRecord } from '../../processor/outputs_audit.ts';
 import type { JsonSchema } from '../schemas.ts';
-import { NAME, object, TIME_MS } from '../schemas.ts';
+import { COUNT, NAME, object, TIME_MS } from '../schemas.ts';
 
 export type Row = Record<string, unknown>;
 
@@ -74,6 +74,7 @@ export function auditItem(entry: AuditRecord): Record<string, string | number> {
 }
 
 export interface AuditFilter {
+  number?: number;
   from?: number;
   to?: number;
   who?: string;
@@ -85,6 +86,7 @@ export interface AuditFilter {
 const TEXT = { type: 'string', minLength: 1, maxLength: 512 } as const;
 
 export const FILTER_PARAMETERS = {
+  number: { ...COUNT, minimum: 1, description: 'Only this entry.' },
   from: { ...TIME_MS, description: 'First at_ms, inclusive.' },
   to: { ...TIME_MS, description: 'Last at_ms, exclusive.' },
   who: { ...TEXT, description: 'The whole name.' },
@@ -98,10 +100,11 @@ export function auditWhere(asked: AuditFilter): {
   where: string[];
   params: Record<string, unknown>;
 } {
-  const { from, to, who, action, site, text } = asked;
+  const { number, from, to, who, action, site, text } = asked;
   if (from !== undefined && to !== undefined && from >= to)
     throw new CollectorError('API_PARAMETER_INVALID', 'from must be before to');
   const conditions = {
+    'number = {only:UInt64}': number,
     'at_ms >= {from:Int64}': from,
     'at_ms < {to:Int64}': to,
     'who = {who:String}': who,
@@ -114,6 +117,6 @@ export function auditWhere(asked: AuditFilter): {
   const where = ['1'];
   for (const [condition, value] of Object.entries(conditions))
     if (value !== undefined) where.push(condition);
-  const given = Object.entries({ from, to, who, action, site, text });
+  const given = Object.entries({ only: number, from, to, who, action, site, text });
   return { where, params: Object.fromEntries(given.filter(([, value]) => value !== undefined)) };
 }

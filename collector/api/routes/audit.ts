@@ -3,6 +3,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { CollectorError } from '../../errors.ts';
+import { NO_AUDIT } from '../../processor/outputs_audit.ts';
 import type { RouteAccess } from '../access.ts';
 import type { AuditFormat } from '../audit/files.ts';
 import { AUDIT_FORMATS, fileText } from '../audit/files.ts';
@@ -30,6 +31,7 @@ import {
   object,
   page,
   query,
+  TIME_MS,
 } from '../schemas.ts';
 
 const ADMIN: RouteAccess = { role: 'admin', everywhere: true };
@@ -65,6 +67,12 @@ const VERDICT = object({
       'The end was compared with the newest entry that the log made; else that is not known.',
   },
   not_yet_stored: { ...COUNT, description: 'Entries on their way into the store.' },
+});
+
+const HEAD = object({
+  number: { ...COUNT, description: '0: no entry is known.' },
+  hash: HASH,
+  logged_ms: TIME_MS,
 });
 
 interface ListAsked extends AuditFilter {
@@ -127,6 +135,23 @@ export function auditRoutes(app: FastifyInstance, context: ApiContext): void {
         .type(TYPES[format])
         .header('content-disposition', `attachment; filename="audit.${format}"`)
         .send(stream);
+    },
+  );
+  app.get(
+    '/api/v1/audit/head',
+    {
+      config: { access: ADMIN },
+      schema: {
+        summary: 'The newest entry of the audit log, to be kept elsewhere',
+        description:
+          'As the log made it, which may be before it is in the store. With number and hash kept out of reach, nobody can make the chain anew up to there without being found.',
+        querystring: query({}),
+        response: { 200: HEAD },
+      },
+    },
+    async () => {
+      const { number, hash, loggedMs } = context.auditHead() ?? NO_AUDIT;
+      return { number, hash, logged_ms: loggedMs };
     },
   );
   let isVerifying = false;
