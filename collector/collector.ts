@@ -26,6 +26,7 @@ import type { Metrics } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
 import { apiContext } from './parts/api_context.ts';
 import { AuditHeadKeeper } from './parts/audit_head.ts';
+import { startClickHouseHttp } from './parts/clickhouse_http.ts';
 import { startHttp } from './parts/http.ts';
 import { probeFor, startIntake } from './parts/intake.ts';
 import { JobsLease } from './parts/jobs_lease.ts';
@@ -69,6 +70,8 @@ export interface RunningCollector {
   /** Where it listens: of interest when the configuration says port 0. */
   readonly mqttPort: number;
   readonly httpPort: number;
+  /** Undefined: it is off. */
+  readonly clickhousePort: number | undefined;
   /** Resolves when a part ended that the collector cannot do without; with undefined after stop(). */
   readonly failed: Promise<CollectorError | undefined>;
   /** Clean end: nothing that was acknowledged is lost either way, but the next start is quicker. */
@@ -112,6 +115,7 @@ class Collector implements RunningCollector {
   readonly #access: Access;
   readonly #resolveFailed: (error: CollectorError | undefined) => void;
   #api: Awaited<ReturnType<typeof startHttp>> | undefined;
+  #clickhouseHttp: Awaited<ReturnType<typeof startClickHouseHttp>>;
   #log: Log | undefined;
   #logProblem = '';
   /** Undefined: no other process works on the log. */
@@ -211,6 +215,10 @@ class Collector implements RunningCollector {
     return typeof address === 'object' && address !== null ? address.port : this.#config.http.port;
   }
 
+  get clickhousePort(): number | undefined {
+    return this.#clickhouseHttp?.port;
+  }
+
   async start(): Promise<void> {
     await this.#startApi();
     if (this.#config.components.has('serve'))
@@ -248,6 +256,7 @@ class Collector implements RunningCollector {
       this.#broker?.close(),
       this.#view.close(),
       this.#api?.close(),
+      this.#clickhouseHttp?.close(),
       this.#process?.stop(),
       this.#notify?.stop(),
       this.#storing.stop(),
@@ -409,6 +418,7 @@ class Collector implements RunningCollector {
       ),
     });
     this.#api = await startHttp(this.#config, context, this.#deps.logger);
+    this.#clickhouseHttp = await startClickHouseHttp(this.#config, context, this.#deps.logger);
   }
 
   async #openLog(): Promise<Log | undefined> {

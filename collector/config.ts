@@ -110,6 +110,8 @@ export interface CollectorConfig {
     trustedProxies: string[];
   };
   access: AccessPolicy;
+  /** Undefined: there is none. */
+  clickhouseHttp: { host: string; port: number } | undefined;
   log: {
     partitions: number;
     maxBytes: number;
@@ -140,6 +142,7 @@ interface FileContent {
   mqtt: { host: string; port: number; max_connections: number; outside?: OutsideContent };
   http: { host: string; port: number; allowed_hosts: string[]; trusted_proxies: string[] };
   access: AccessContent;
+  clickhouse_http?: { host: string; port: number };
   log: {
     partitions: number;
     max_bytes: number;
@@ -276,6 +279,7 @@ function toConfig(
   const { mqtt, http, log } = content;
   if (mqtt.port !== 0 && mqtt.port === http.port && mqtt.host === http.host)
     say(['http', 'port'], `http.port: ${http.port} is mqtt.port too`);
+  checkClickHouseHttp(content, say);
   if (log.retention_bytes > log.max_bytes)
     say(['log', 'retention_bytes'], 'log.retention_bytes must not exceed log.max_bytes');
   const read = fileReader(file, say);
@@ -309,6 +313,7 @@ function toConfig(
       allowedHosts: http.allowed_hosts,
       trustedProxies: http.trusted_proxies,
     },
+    clickhouseHttp: content.clickhouse_http,
     access: toAccess(content.access, say),
     log: {
       partitions: log.partitions,
@@ -377,6 +382,18 @@ function toAccess(access: AccessContent, say: (path: Path, message: string) => v
     metrics: access.metrics,
     session: { idleMs: idleHours * HOUR_MS, longestMs: longestHours * HOUR_MS },
   };
+}
+
+function checkClickHouseHttp(
+  { clickhouse_http: own, http, mqtt, components }: FileContent,
+  say: (path: Path, message: string) => void,
+): void {
+  if (own === undefined) return;
+  for (const [name, other] of Object.entries({ http, mqtt }))
+    if (own.port !== 0 && own.port === other.port && own.host === other.host)
+      say(['clickhouse_http', 'port'], `clickhouse_http.port: ${own.port} is ${name}.port too`);
+  if (!components.includes('serve'))
+    say(['clickhouse_http'], 'clickhouse_http: only a process with component serve answers SQL');
 }
 
 /** What one process cannot do alone, because the others could not reach what lies in its data_dir. */

@@ -31,7 +31,8 @@ export async function startHttp(
   return api;
 }
 
-function listenError(error: unknown, where: string): CollectorError {
+/** COLLECTOR_PORT_TAKEN or COLLECTOR_CANNOT_LISTEN. */
+export function listenError(error: unknown, where: string): CollectorError {
   const { code, message } = error as { code?: string; message?: string };
   const kind = code === 'EADDRINUSE' ? 'COLLECTOR_PORT_TAKEN' : 'COLLECTOR_CANNOT_LISTEN';
   const detail = code === 'EADDRINUSE' ? where : `${where}: ${message}`;

@@ -81,7 +81,8 @@ function settingsOf(text: string): Map<string, string> {
   let rest = text;
   while (rest !== '') {
     const one = /^(\w+) = (?:(\d+(?:\.\d+)?|true|false)|'([^'\\]*)')(?:, |$)/.exec(rest);
-    if (one === null) throw new GateRefusal('SETTINGS of a statement are numbers and plain texts');
+    if (one === null)
+      throw new GateRefusal('SETTINGS of a statement are numbers and plain texts', 'setting');
     found.set(one[1] ?? '', one[2] ?? one[3] ?? '');
     rest = rest.slice(one[0].length);
   }
@@ -94,8 +95,8 @@ function settingsOf(text: string): Map<string, string> {
  */
 function checkSpelling(sql: string): void {
   if (!/^(SHOW|DESCRIBE|EXISTS|EXPLAIN|SELECT|WITH|\()/.test(sql))
-    throw new GateRefusal(ONLY_READING);
-  if (/^\s*INTO OUTFILE\b/m.test(sql)) throw new GateRefusal('INTO OUTFILE is not taken');
+    throw new GateRefusal(ONLY_READING, 'write');
+  if (/^\s*INTO OUTFILE\b/m.test(sql)) throw new GateRefusal('INTO OUTFILE is not taken', 'write');
   const bare = sql.replaceAll(/'(?:[^'\\]|\\[\s\S]|'')*'/g, "''");
   for (const [name] of bare.matchAll(/`(?:[^`\\]|\\[\s\S]|``)*`/g))
     if (/[\\\p{Cc}]/u.test(name)) throw new GateRefusal('a name has control characters');

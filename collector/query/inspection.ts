@@ -97,7 +97,7 @@ export class Inspection {
         this.#checkExists(below);
         break;
       default:
-        throw new GateRefusal(ONLY_READING);
+        throw new GateRefusal(ONLY_READING, 'write');
     }
     this.#checkNodes();
     this.#checkColumns();

@@ -58,6 +58,11 @@ export class PeopleQueries {
     this.running = new RunningQueries(parts.clock);
   }
 
+  /** The store's door for statements of people. Throws STORE_UNAVAILABLE while it is not open. */
+  get asking(): Asking {
+    return this.#parts.asking();
+  }
+
   /**
    * Rejects with QUERY_NOT_ALLOWED, an EngineRefusal (STORE_QUERY_REFUSED), STORE_UNAVAILABLE, API_BUSY, or as
    * Audit.record does: then it did not run.
@@ -103,6 +108,7 @@ export class PeopleQueries {
           fitting.why === 'value'
             ? `setting ${fitting.name} does not take this value here`
             : `setting ${fitting.name} cannot be changed here`,
+          'setting',
         );
       return { passed, fitting, format: query.formatOf(passed.format) };
     } catch (error) {

@@ -18,6 +18,7 @@ export interface QueryStatus {
 }
 
 interface Entry {
+  id: string;
   owner: string;
   startedMs: number;
   controller: AbortController;
@@ -42,7 +43,8 @@ export class RunningQueries {
 
   /** Throws API_PARAMETER_INVALID when a query of this id runs, API_BUSY when the person has too many. */
   begin(id: string, owner: string): Begun {
-    const before = this.#entries.get(id);
+    const key = keyOf(id, owner);
+    const before = this.#entries.get(key);
     if (before !== undefined && before.ended === undefined)
       throw new CollectorError('API_PARAMETER_INVALID', `a query with the id ${id} runs`);
     const open = [...this.#entries.values()].filter(
@@ -51,14 +53,15 @@ export class RunningQueries {
     if (open.length >= OF_ONE_MAX)
       throw new CollectorError('API_BUSY', `${owner} has ${open.length} queries under way`);
     const entry: Entry = {
+      id,
       owner,
       startedMs: this.#clock.wallMs(),
       controller: new AbortController(),
       asked: undefined,
       ended: undefined,
     };
-    this.#entries.delete(id);
-    this.#entries.set(id, entry);
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
     return {
       signal: entry.controller.signal,
       asked: (asked) => {
@@ -78,14 +81,16 @@ export class RunningQueries {
 
   #forgetOldest(): void {
     const ended = [...this.#entries].filter(([, entry]) => entry.ended !== undefined);
-    for (const [id] of ended.slice(0, Math.max(0, ended.length - ENDED_MAX)))
-      this.#entries.delete(id);
+    for (const [key] of ended.slice(0, Math.max(0, ended.length - ENDED_MAX)))
+      this.#entries.delete(key);
   }
 
   /** `mayAll`: whoever it belongs to. Throws API_NOT_FOUND. */
   #find(id: string, owner: string, mayAll: boolean): Entry {
-    const entry = this.#entries.get(id);
-    if (entry === undefined || (entry.owner !== owner && !mayAll))
+    const entry =
+      this.#entries.get(keyOf(id, owner)) ??
+      (mayAll ? [...this.#entries.values()].findLast((other) => other.id === id) : undefined);
+    if (entry === undefined)
       throw new CollectorError('API_NOT_FOUND', `there is no query ${id} of yours here`);
     return entry;
   }
@@ -106,10 +111,9 @@ export class RunningQueries {
   cancel(id: string, owner: string, mayAll: boolean): void {
     this.#find(id, owner, mayAll).controller.abort();
   }
+}
 
-  /** Whether this id belongs to the person and is under way. */
-  isOpen(id: string, owner: string): boolean {
-    const entry = this.#entries.get(id);
-    return entry !== undefined && entry.owner === owner && entry.ended === undefined;
-  }
+/** People do not get into each other's way by their ids. */
+function keyOf(id: string, owner: string): string {
+  return `${owner}\n${id}`;
 }

@@ -18,6 +18,16 @@ export class TestCollector {
   readonly folder = mkdtempSync(join(tmpdir(), 'fms-collector-'));
   #running: RunningCollector | undefined;
   #ports = { mqtt: 0, http: 0 };
+  readonly #more: Record<string, unknown>;
+
+  /** `more`: further sections of its configuration. */
+  constructor(more: Record<string, unknown> = {}) {
+    this.#more = more;
+  }
+
+  get clickhousePort(): number {
+    return this.#running?.clickhousePort ?? 0;
+  }
 
   get base(): string {
     return `http://127.0.0.1:${this.#ports.http}`;
@@ -42,6 +52,7 @@ export class TestCollector {
       access: { this_machine: 'admin' },
       sites: { demo: { time_zone: 'Asia/Seoul' } },
       gateways,
+      ...this.#more,
     };
     writeFileSync(file, stringify(content));
     this.#running = await startCollector(loadConfig(file), {

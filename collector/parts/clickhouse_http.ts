@@ -1,0 +1,33 @@
+/** The ClickHouse interface of a process, where the configuration asks for it. */
+
+import type { ApiContext } from '../api/context.ts';
+import { Callers } from '../clickhouse_http/callers.ts';
+import { ClickHouseHttp } from '../clickhouse_http/server.ts';
+import type { CollectorConfig } from '../config.ts';
+import type { Logger } from '../types.ts';
+import { listenError } from './http.ts';
+
+/** Rejects with COLLECTOR_PORT_TAKEN or COLLECTOR_CANNOT_LISTEN. */
+export async function startClickHouseHttp(
+  { clickhouseHttp, components }: CollectorConfig,
+  { people, access, auditLog, clock }: ApiContext,
+  logger: Logger,
+): Promise<ClickHouseHttp | undefined> {
+  if (clickhouseHttp === undefined || !components.has('serve')) return undefined;
+  const { host, port } = clickhouseHttp;
+  const server = new ClickHouseHttp({
+    people,
+    callers: new Callers({ access, audit: auditLog, clock }),
+    onDefect: (error, path) => {
+      const stack = error instanceof Error ? error.stack : undefined;
+      logger.error({ code: 'API_INTERNAL', path, stack }, String(error));
+    },
+  });
+  try {
+    await server.listen(host, port);
+  } catch (error) {
+    throw listenError(error, `${host}:${port} (clickhouse_http.port)`);
+  }
+  logger.info({ host, port: server.port }, 'the ClickHouse interface is open');
+  return server;
+}
