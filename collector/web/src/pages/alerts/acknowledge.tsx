@@ -1,11 +1,12 @@
 /** Acknowledging: one alert, or all of one cause, one after the other. */
 
 import type { ReactNode } from 'react';
-import { useRef, useState } from 'react';
+import { useState } from 'react';
 import { send } from '../../api/client.ts';
 import type { Alert } from '../../api/types.ts';
 import { DeciderField, useDecider } from '../../app/decider.tsx';
 import { failureText } from '../../app/failure_text.ts';
+import { oneByOne } from '../../app/one_by_one.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { useSay } from '../../i18n/say.ts';
 import { Dialog } from '../../ui/dialog.tsx';
@@ -31,30 +32,28 @@ export function AcknowledgeDialog(props: {
   const [note, setNote] = useState('');
   const [done, setDone] = useState<number>();
   const [problem, setProblem] = useState('');
-  const isOpen = useRef(true);
+  const [cancelled] = useState(() => new AbortController());
   const close = (): void => {
-    isOpen.current = false;
+    cancelled.abort();
     onClose();
   };
   const submit = async (): Promise<void> => {
     setProblem('');
     const body = { ...decider.by(), note: note.trim() };
-    const failures: unknown[] = [];
-    for (const [index, alert] of alerts.entries()) {
-      if (!isOpen.current) return;
-      setDone(index);
-      try {
+    const failed = await oneByOne(alerts, {
+      deed: async (alert) => {
         await send('POST', `alerts/${encodeURIComponent(alert.id)}/acknowledge`, body);
         onTaken(alert);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
+      },
+      onProgress: setDone,
+      signal: cancelled.signal,
+    });
     setDone(undefined);
-    if (failures.length === 0) close();
+    const [first] = failed;
+    if (first === undefined) close();
     else {
-      const message = failureText(failures[0], say);
-      const values = { failed: failures.length, total: alerts.length, message };
+      const message = failureText(first.error, say);
+      const values = { failed: failed.length, total: alerts.length, message };
       setProblem(alerts.length === 1 ? message : say('acknowledge_some_failed', values));
     }
   };

@@ -4,6 +4,7 @@ import type { ReactNode, RefObject } from 'react';
 import { useLayoutEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import type { Alert } from '../../api/types.ts';
+import { GIVE_UP_MS } from '../../app/look_again.ts';
 import { useNowMs } from '../../app/overview.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { usePermissions } from '../../app/session.ts';
@@ -23,7 +24,6 @@ import {
   titleOf,
   withSiteTimes,
 } from './alerts.ts';
-import { GIVE_UP_MS } from './decide.ts';
 import look from './page.module.css';
 import { SilenceDialog, subjectOfAlert } from './silence_form.tsx';
 import type { Around } from './why_quiet.tsx';

@@ -2,11 +2,11 @@
 
 import type { ReactNode } from 'react';
 import type { Address, ChangeAddress } from '../../app/address.ts';
-import { collectorNowMs, useOverview, useZoneOf } from '../../app/overview.ts';
-import { zoneName } from '../../i18n/format.ts';
+import { collectorNowMs, useOverview } from '../../app/overview.ts';
 import { boundsOf, PERIOD_KEYS } from '../../i18n/period.ts';
 import { useSay } from '../../i18n/say.ts';
 import { PeriodFields } from '../../ui/period.tsx';
+import { Select } from '../../ui/select.tsx';
 import type { AlertFilter } from './alerts.ts';
 import { SEVERITY_ORDER } from './alerts.ts';
 import { ALERTS_WORDS } from './words.ts';
@@ -95,42 +95,4 @@ export function AlertFilters(props: {
       ) : null}
     </search>
   );
-}
-
-/** One of some, or any. A value that is not among them is there all the same: the address says it. */
-export function Select(props: {
-  label: string;
-  name: string;
-  value: string;
-  options: readonly (readonly [value: string, text: string])[];
-  any: string;
-  onChange: (value: string) => void;
-}): ReactNode {
-  const { label, name, value, options, any, onChange } = props;
-  const isKnown = value === '' || options.some(([known]) => known === value);
-  return (
-    <label className="field">
-      <span>{label}</span>
-      <select name={name} value={value} onChange={({ target }) => onChange(target.value)}>
-        <option value="">{any}</option>
-        {isKnown ? null : <option value={value}>{value}</option>}
-        {options.map(([option, text]) => (
-          <option key={option} value={option}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </label>
-  );
-}
-
-/** Whose clock times are of, where rows are of one site or of several in one zone. */
-export function ZoneNote({ site }: { site: string }): ReactNode {
-  const say = useSay(ALERTS_WORDS);
-  const sites = useOverview()?.sites ?? [];
-  const zoneOf = useZoneOf();
-  const zones = new Set((site === '' ? sites.map((one) => one.site) : [site]).map(zoneOf));
-  const nowMs = collectorNowMs();
-  const names = [...zones].map((zone) => zoneName(zone, nowMs)).join(', ');
-  return names === '' ? null : <p className="note">{say('zone', { zone: names })}</p>;
 }

@@ -6,6 +6,7 @@ import { useRef, useState } from 'react';
 import type { Alert } from '../../api/types.ts';
 import type { Address, ChangeAddress } from '../../app/address.ts';
 import { activeAlertsQuery } from '../../app/firing.tsx';
+import { useLookAgain } from '../../app/look_again.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { formatCount } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
@@ -26,7 +27,6 @@ import {
   subjectOf,
   titleOf,
 } from './alerts.ts';
-import { useLookAgain } from './decide.ts';
 import type { FilterKey } from './filters.tsx';
 import { AlertFilters, filterOf } from './filters.tsx';
 import look from './page.module.css';
