@@ -29,9 +29,10 @@ LIMIT 20`,
   },
   {
     title: 'example_gaps',
-    sql: `SELECT *
+    sql: `SELECT time_ms, site, gateway, device, kind, severity, detail
 FROM events
-ORDER BY at_ms DESC
+WHERE time_ms > toUnixTimestamp64Milli(now64(3)) - 86400000
+ORDER BY time_ms DESC
 LIMIT 100`,
   },
 ];
