@@ -23,6 +23,8 @@ export interface QuarantineItem {
   releasable: boolean;
   released_ms: number | null;
   released_by: string | null;
+  log_partition: number;
+  log_offset: number;
 }
 
 interface ReadingItem {
@@ -40,6 +42,10 @@ export const QUARANTINE_COLUMNS =
 /** Entries that hold a whole reading which was not released yet. */
 export const RELEASABLE_SQL =
   "(reading != '' AND (site, gateway, epoch, seq) NOT IN (SELECT site, gateway, epoch, seq FROM releases))";
+
+/** Entries whose reading has moved to the readings. */
+export const RELEASED_SQL =
+  "(reading != '' AND (site, gateway, epoch, seq) IN (SELECT site, gateway, epoch, seq FROM releases))";
 
 interface ReleasedRow {
   site: string;
@@ -76,6 +82,8 @@ export async function toItems(
       releasable: reading !== undefined && release === undefined,
       released_ms: release === undefined ? null : Number(release.released_ms),
       released_by: release?.by ?? null,
+      log_partition: Number(row.log_partition),
+      log_offset: Number(row.log_offset),
     };
   });
 }
