@@ -64,6 +64,8 @@ export interface CollectorDeps {
   passwordCost?: PasswordCost;
   /** How often roll-ups are recomputed; for tests that wait for them. */
   rollupPace?: NonNullable<RollupsOptions['pace']>;
+  /** How often soft state is kept; for tests that wait for it. */
+  snapshotIntervalMs?: number;
 }
 
 export interface RunningCollector {
@@ -381,12 +383,13 @@ class Collector implements RunningCollector {
     share: Share,
     configuration?: () => Uint8Array | undefined,
   ): ProcessPart {
-    const { clock, logger } = this.#deps;
+    const { clock, logger, snapshotIntervalMs } = this.#deps;
     this.#process = new ProcessPart({
       log,
       share,
       configuration,
       onAppend: (succeeded) => this.#broker?.noteAppend(succeeded),
+      ...(snapshotIntervalMs === undefined ? {} : { snapshotIntervalMs }),
       clock,
       logger,
       signal: this.#stop.signal,

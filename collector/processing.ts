@@ -62,6 +62,8 @@ export interface ProcessingOptions {
   share?: Share;
   /** A partition begins, with the value of its last CONFIGURATION record, if there was one. */
   onOpened?: (partition: number, configuration: Uint8Array | undefined) => void;
+  /** Log time between two snapshots, at least; for tests that wait for them. */
+  snapshotIntervalMs?: number;
 }
 
 export interface PartitionStatus {
@@ -331,7 +333,8 @@ class PartitionProcessing {
     if (processor.timeMs < this.#noSnapshotBeforeMs) return false;
     if (snapshots.position < 0 || rawBytes >= this.#dueBytes(snapshots)) return true;
     if (readings >= snapshotReadings(snapshots.bytes)) return true;
-    return processor.timeMs - snapshots.timeMs >= snapshotIntervalMs(snapshots.bytes);
+    const { snapshotIntervalMs: leastMs } = this.#options;
+    return processor.timeMs - snapshots.timeMs >= snapshotIntervalMs(snapshots.bytes, leastMs);
   }
 
   /** The log has no room for another, and keeps more and more of raw for the last one. */
@@ -347,9 +350,9 @@ class PartitionProcessing {
 }
 
 /** Log time until the next one, after one of so many bytes. */
-export function snapshotIntervalMs(bytes: number): number {
+export function snapshotIntervalMs(bytes: number, leastMs = SNAPSHOT_INTERVAL_MS): number {
   const waitMs = bytes / SNAPSHOT_BYTES_PER_MS_MAX;
-  return Math.min(Math.max(SNAPSHOT_INTERVAL_MS, waitMs), SNAPSHOT_INTERVAL_MS_MAX);
+  return Math.min(Math.max(leastMs, waitMs), SNAPSHOT_INTERVAL_MS_MAX);
 }
 
 /** Readings until the next one, after one of so many bytes. */

@@ -17,7 +17,7 @@ import type { Log } from './log/log.ts';
 import type { Configuration } from './profile.ts';
 import type { Share } from './shares.ts';
 import type { SiteCalendar } from './site_time.ts';
-import type { Rollups } from './store/rollups.ts';
+import type { Rollups, RollupsOptions } from './store/rollups.ts';
 import { startRollups } from './store/rollups.ts';
 import type { Store } from './store/store.ts';
 import type { Writers } from './store/writer.ts';
@@ -40,6 +40,8 @@ export interface StoringOptions {
   /** A part has started; `failed` as in Writers. */
   onPart: (name: string, failed: Promise<CollectorError | undefined>) => void;
   gate: Gate;
+  /** Default: that of the roll-ups. */
+  rollupPace?: NonNullable<RollupsOptions['pace']>;
   clock: Clock;
   logger: Logger;
   /** Aborts when the collector ends. */
@@ -162,7 +164,7 @@ export class Storing {
   }
 
   #startRollups(log: Log, store: Store, share: Share, writers: Writers): Rollups {
-    const { clock, logger, gate, sites, onPart } = this.#options;
+    const { clock, logger, gate, sites, onPart, rollupPace } = this.#options;
     const rollups = startRollups({
       log,
       store,
@@ -173,6 +175,7 @@ export class Storing {
       clock,
       logger,
       gate,
+      ...(rollupPace === undefined ? {} : { pace: rollupPace }),
     });
     onPart('rollups', rollups.failed);
     return rollups;

@@ -1,7 +1,7 @@
 /** `fms-collector run`: starts the collector, ends it on a signal, and says once why it failed. */
 
 import { setFlagsFromString } from 'node:v8';
-import type { RunningCollector } from '../collector.ts';
+import type { CollectorDeps, RunningCollector } from '../collector.ts';
 import { startCollector } from '../collector.ts';
 import { COMPONENTS } from '../config.ts';
 import { CollectorError } from '../errors.ts';
@@ -18,7 +18,13 @@ const STOP_TIMEOUT_MS = 4_500;
  */
 const HEAP_GROWING = '--heap-growing-percent=30';
 
-export async function run(file: string, version: string, env: NodeJS.ProcessEnv): Promise<void> {
+/** `deps`: for tests. */
+export async function run(
+  file: string,
+  version: string,
+  env: NodeJS.ProcessEnv,
+  deps: Partial<CollectorDeps> = {},
+): Promise<void> {
   const config = configOrMistakes(file, env, console);
   if (config === undefined) {
     process.exitCode = 2;
@@ -70,6 +76,7 @@ export async function run(file: string, version: string, env: NodeJS.ProcessEnv)
       clock: { wallMs: () => Date.now() },
       logger,
       version,
+      ...deps,
     });
   } catch (error) {
     die(error);

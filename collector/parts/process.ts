@@ -19,6 +19,8 @@ export interface ProcessPartOptions {
   configuration: (() => Uint8Array | undefined) | undefined;
   /** How each tick's append ended. */
   onAppend: (succeeded: boolean) => void;
+  /** Default: that of the processing. */
+  snapshotIntervalMs?: number;
   clock: Clock;
   logger: Logger;
   signal: AbortSignal;
@@ -35,7 +37,7 @@ export class ProcessPart {
   /** Starts the processors. */
   constructor(options: ProcessPartOptions) {
     this.#options = options;
-    const { log, share, logger, configuration, signal } = options;
+    const { log, share, logger, configuration, snapshotIntervalMs, signal } = options;
     if (configuration !== undefined) {
       const owned = new OwnedConfiguration({ log, share, wanted: configuration, logger, signal });
       this.#configuration = owned;
@@ -46,6 +48,7 @@ export class ProcessPart {
       share,
       logger,
       onOpened: (partition, value) => this.#configuration?.opened(partition, value),
+      ...(snapshotIntervalMs === undefined ? {} : { snapshotIntervalMs }),
     });
   }
 

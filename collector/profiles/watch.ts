@@ -73,7 +73,11 @@ export class FolderWatch {
   #settle(): void {
     clearTimeout(this.#settling);
     if (!this.#closed)
-      this.#settling = setTimeout(() => this.#compare(), this.#options.settleMs).unref();
+      this.#settling = setTimeout(() => {
+        // A folder that was replaced may be there again by now: what changes in it is told at once, too.
+        if (this.#watcher === undefined) this.#listen();
+        this.#compare();
+      }, this.#options.settleMs).unref();
   }
 
   #compare(): void {

@@ -11,7 +11,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import t from 'tap';
 import type { Store } from '../../collector/store/store.ts';
@@ -42,9 +41,6 @@ const PAST_DAYS = 3;
 const PAST_DEVICES = ['P1', 'P2'];
 const PAST_ROWS = 24;
 const DAY_MS = 86_400_000;
-/** Until the next look at the store, which must be at rest for it; longer each time, for slow machines. */
-const ROLLUP_WAIT_MIN_MS = 4_000;
-const ROLLUP_WAIT_MAX_MS = 64_000;
 const LIMITS = { timeoutMs: 60_000, maxRows: 100_000, maxMemoryBytes: 2 ** 30 };
 
 function statement(sql: string, when: StatementAim['when'], site?: string): Aim {
@@ -170,11 +166,22 @@ async function sendPast(plant: Plant): Promise<Reading[]> {
   await publisher.close();
   const folder = join(plant.collectorDataFolder, 'store');
   const sql = `SELECT sum(good) AS good FROM readings_1d FINAL WHERE site = '${PAST.site}'`;
-  let waitMs = ROLLUP_WAIT_MIN_MS;
+  const from = Math.floor(PAST_MS / DAY_MS) * DAY_MS;
+  const range = `from=${from}&to=${from + PAST_DAYS * DAY_MS}&step=day`;
+  const areThere = async (): Promise<boolean> => {
+    let count = 0;
+    for (const device of PAST_DEVICES) {
+      const { items } = await plant.api<{ items: { count: number }[] }>(
+        `readings?site=${PAST.site}&device=${device}&${range}`,
+      );
+      for (const item of items) count += item.count;
+    }
+    return count === sent.length;
+  };
+  // The store must be at rest to be asked: it is when they seem to be there, and again if they are not yet.
   await until('the roll-ups of January', 400_000, async () => {
     if (!plant.isRunning('collector')) await plant.start('collector');
-    await delay(waitMs);
-    waitMs = Math.min(waitMs * 2, ROLLUP_WAIT_MAX_MS);
+    await until('them to be answered', 120_000, areThere);
     await plant.kill('collector');
     const [answer] = JSON.parse(await run(['test/support/store-query.ts', folder, sql])) as {
       good: number;

@@ -52,7 +52,7 @@ const AIMS: readonly Aim[] = [
   { sql: 'INSERT INTO readings_1d ', when: 'within' },
   { sql: 'INSERT INTO rollup_positions ', when: 'before' },
 ];
-/** Due every 30 s; one that was not committed is due again at once. */
+/** Due every few seconds (aimed-collector.ts); one that was not committed is due again at once. */
 const SNAPSHOTS = commits('snapshot', 'before', 'uncommitted', 'within');
 const LAST_SNAPSHOT = commits('snapshot', 'committed');
 

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { startClickHouseFront } from '../support/clickhouse-front.ts';
+import { QUICK_COLLECTOR } from '../support/collector-process.ts';
 import type { ComponentProcess } from '../support/components.ts';
 import { Components } from '../support/components.ts';
 import { FORM_TIMEOUT_MS, ofForm, sizeOfRun } from '../support/form.ts';
@@ -65,6 +66,7 @@ t.test('processes are killed and frozen under load', options, async (t) => {
   const components = new Components(t, {
     kafka: kafka.config('components'),
     clickhouse: front.config(),
+    program: QUICK_COLLECTOR,
   });
   const [serve, ...workers] = await Promise.all([
     components.add('serve', ['serve']),

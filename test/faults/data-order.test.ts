@@ -10,7 +10,7 @@
 import t from 'tap';
 import type { ChunkFrame, Gap, Reading } from '../../proto/model.ts';
 import { GapReason, Quality } from '../../proto/model.ts';
-import { CollectorProcess } from '../support/collector-process.ts';
+import { CollectorProcess, QUICK_COLLECTOR } from '../support/collector-process.ts';
 import { FORM_TIMEOUT_MS, ofForm, sizeOfRun } from '../support/form.ts';
 import { freePort } from '../support/free-port.ts';
 import { seededRandom, seedOfRun } from '../support/plant.ts';
@@ -40,7 +40,7 @@ t.test('hundreds of epochs in any order', { timeout: FORM_TIMEOUT_MS }, async (t
     }
     return list;
   };
-  const collector = new CollectorProcess(t, { mqtt: { port: await freePort() } });
+  const collector = new CollectorProcess(t, { mqtt: { port: await freePort() } }, QUICK_COLLECTOR);
   await collector.start();
   const emitter = await Emitter.connect(collector.login('gw1'));
   t.teardown(() => emitter.close());

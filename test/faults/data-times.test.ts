@@ -15,7 +15,7 @@ import t from 'tap';
 import { TIME_MS_MAX, TIME_MS_MIN } from '../../proto/limits.ts';
 import type { Reading } from '../../proto/model.ts';
 import { Quality } from '../../proto/model.ts';
-import { CollectorProcess } from '../support/collector-process.ts';
+import { CollectorProcess, QUICK_COLLECTOR } from '../support/collector-process.ts';
 import { FORM_TIMEOUT_MS, ofForm } from '../support/form.ts';
 import { freePort } from '../support/free-port.ts';
 import { seededRandom, seedOfRun, until } from '../support/plant.ts';
@@ -48,11 +48,15 @@ t.test('a month at once, and times far away', { timeout: FORM_TIMEOUT_MS }, asyn
   const seed = seedOfRun();
   t.comment(`--seed ${seed}, ${DAYS} days`);
   const random = seededRandom(seed);
-  const collector = new CollectorProcess(t, {
-    mqtt: { port: await freePort() },
-    http: { port: await freePort() },
-    sites: { demo: { time_zone: CALENDAR.timeZone, day_start: CALENDAR.dayStart } },
-  });
+  const collector = new CollectorProcess(
+    t,
+    {
+      mqtt: { port: await freePort() },
+      http: { port: await freePort() },
+      sites: { demo: { time_zone: CALENDAR.timeZone, day_start: CALENDAR.dayStart } },
+    },
+    QUICK_COLLECTOR,
+  );
   await collector.start();
   const emitter = await Emitter.connect(collector.login('gw1'));
   t.teardown(() => emitter.close());

@@ -10,7 +10,7 @@ import t from 'tap';
 import { codesOf, Treatment } from '../../collector/findings.ts';
 import type { Reading, Value } from '../../proto/model.ts';
 import { Quality } from '../../proto/model.ts';
-import { CollectorProcess } from '../support/collector-process.ts';
+import { CollectorProcess, QUICK_COLLECTOR } from '../support/collector-process.ts';
 import { freePort } from '../support/free-port.ts';
 import { until } from '../support/plant.ts';
 import { dataAccount } from './support/data-account.ts';
@@ -40,10 +40,11 @@ const ROUNDS = 15;
 t.setTimeout(600_000);
 
 t.test('types that change, profiles with mistakes', { timeout: 300_000 }, async (t) => {
-  const collector = new CollectorProcess(t, {
-    mqtt: { port: await freePort() },
-    profiles_dir: './profiles',
-  });
+  const collector = new CollectorProcess(
+    t,
+    { mqtt: { port: await freePort() }, profiles_dir: './profiles' },
+    QUICK_COLLECTOR,
+  );
   const folder = join(collector.folder, 'profiles');
   const write = (): void => {
     rmSync(folder, { recursive: true, force: true });

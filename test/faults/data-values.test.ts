@@ -1,7 +1,8 @@
 /**
  * Values at the ends of what numbers and texts can be, under names that are made to break what is built of
  * them: everything is stored as it came, judged as the profile says, and comes out of the API unharmed as
- * JSON, CSV and Parquet; roll-ups and the quality stay sane.
+ * JSON, CSV and Parquet; roll-ups and the quality stay sane. The short form asks for each name wide, in buckets
+ * or in points, the long one in all of these ways.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -13,7 +14,8 @@ import t from 'tap';
 import { codesOf, Treatment } from '../../collector/findings.ts';
 import type { Reading, Value } from '../../proto/model.ts';
 import { Quality, Severity, severityOf } from '../../proto/model.ts';
-import { CollectorProcess } from '../support/collector-process.ts';
+import { CollectorProcess, QUICK_COLLECTOR } from '../support/collector-process.ts';
+import { ofForm } from '../support/form.ts';
 import type { StoredReading } from '../support/truth-comparison.ts';
 import { dataAccount, settleData } from './support/data-account.ts';
 import type { EmitterEpoch } from './support/emitter.ts';
@@ -68,7 +70,7 @@ const VALUES: Value[] = [
 t.setTimeout(600_000);
 
 t.test('hostile values and names', { timeout: 600_000 }, async (t) => {
-  const collector = new CollectorProcess(t);
+  const collector = new CollectorProcess(t, {}, QUICK_COLLECTOR);
   await collector.start();
   const emitter = await Emitter.connect(collector.login('gw1'));
   t.teardown(() => emitter.close());
@@ -147,7 +149,10 @@ function problemOf(row: StoredReading, judged: Judged): string | undefined {
   return isSo ? undefined : `${value}: ${JSON.stringify(row)} (${found})`;
 }
 
-/** Asks for every device in every form; answers where the Parquet files are. */
+/** Of the readings of a device. */
+const MORE = ['&form=wide', '&step=minute', '&step=hour&form=wide', '&step=day', '&points=10'];
+
+/** Asks for every device as JSON, CSV and Parquet, and in MORE ways; answers where the Parquet files are. */
 async function askForAll(
   t: Test,
   collector: CollectorProcess,
@@ -173,13 +178,7 @@ async function askForAll(
       [],
       name,
     );
-    for (const more of [
-      '&form=wide',
-      '&step=minute',
-      '&step=hour&form=wide',
-      '&step=day',
-      '&points=10',
-    ]) {
+    for (const more of ofForm({ short: [MORE[files.length % MORE.length]!], long: MORE })) {
       const answer = await collector.get<{ items: unknown[] }>(base + more);
       t.ok(answer.items.length > 0, `${name} ${more}`);
       const csv = await fetch(`${collector.base}${base}${more}&format=csv`);

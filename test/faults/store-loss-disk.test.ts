@@ -11,6 +11,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
+import { QUICK_COLLECTOR } from '../support/collector-process.ts';
 import { FORM_TIMEOUT_MS, ofForm, sizeOfRun } from '../support/form.ts';
 import { Plant, run, seedOfRun, until } from '../support/plant.ts';
 import { settledAccount } from './support/settled-account.ts';
@@ -34,6 +35,7 @@ t.test('disks of log and store fill up, each by itself', { timeout, skip }, asyn
     seed,
     devices: 10,
     intervalMs: 100,
+    collectorProgram: QUICK_COLLECTOR,
     collector: { log: { max_bytes: 32 * 2 ** 20, retention_bytes: 16 * 2 ** 20 } },
   });
   const disks: SmallDisk[] = [];

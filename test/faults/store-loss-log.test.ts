@@ -8,6 +8,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { QUICK_COLLECTOR } from '../support/collector-process.ts';
 import { FORM_TIMEOUT_MS, ofForm, sizeOfRun } from '../support/form.ts';
 import { Plant, run, seedOfRun, until } from '../support/plant.ts';
 import type { Excuse } from '../support/truth-comparison.ts';
@@ -23,7 +24,8 @@ t.setTimeout(FORM_TIMEOUT_MS);
 const timeout = FORM_TIMEOUT_MS;
 
 function plantOf(name: string, seed: number): Plant {
-  return new Plant({ name, seed, devices: 10, intervalMs: 100 });
+  const collectorProgram = QUICK_COLLECTOR;
+  return new Plant({ name, seed, devices: 10, intervalMs: 100, collectorProgram });
 }
 
 async function storedIn(plant: Plant): Promise<number> {

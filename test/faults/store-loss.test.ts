@@ -9,6 +9,7 @@
 import { cpSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { QUICK_COLLECTOR } from '../support/collector-process.ts';
 import { FORM_TIMEOUT_MS, ofForm, sizeOfRun } from '../support/form.ts';
 import { Plant, seedOfRun, until } from '../support/plant.ts';
 import { settledAccount } from './support/settled-account.ts';
@@ -37,7 +38,13 @@ t.test(
   async (t) => {
     const seed = seedOfRun();
     t.comment(`seed ${seed}`);
-    const plant = new Plant({ name: 'store-loss', seed, devices: 10, intervalMs: 100 });
+    const plant = new Plant({
+      name: 'store-loss',
+      seed,
+      devices: 10,
+      intervalMs: 100,
+      collectorProgram: QUICK_COLLECTOR,
+    });
     t.teardown(() => plant.abandon());
     const store = join(plant.collectorDataFolder, 'store');
     const yesterday = join(plant.folder, 'yesterday');

@@ -7,6 +7,7 @@ import type { Test } from 'tap';
 import t from 'tap';
 import { openSqliteLog } from '../../../collector/log/sqlite.ts';
 import type { Configuration } from '../../../collector/profile.ts';
+import type { LiveProfilesOptions } from '../../../collector/profiles/live.ts';
 import { LiveProfiles } from '../../../collector/profiles/live.ts';
 import { RawKind } from '../../../collector/types.ts';
 import { FaultyLog } from '../../support/faulty-log.ts';
@@ -31,7 +32,7 @@ interface Scene {
   keptFile: string;
   log: FaultyLog;
   entries: Entry[];
-  open(publishWaitMs?: number): LiveProfiles;
+  open(timing?: LiveProfilesOptions['timing']): LiveProfiles;
   /** Configurations in a partition, in order. */
   recorded(partition: number): Promise<Configuration[]>;
 }
@@ -67,13 +68,13 @@ async function scene(t: Test, text = GOOD): Promise<Scene> {
     keptFile,
     log,
     entries,
-    open: (publishWaitMs = 20_000) => {
+    open: (timing = {}) => {
       const live = new LiveProfiles({
         source: { profilesDir: folder, retentionMs: 1_000 },
         keptFile,
         clock: { wallMs: () => Date.now() },
         logger: { info: note('info'), warn: note('warn'), error: note('error') },
-        timing: { publishWaitMs, retryMs: 5, settleMs: 20, lookMs: 50 },
+        timing: { publishWaitMs: 20_000, retryMs: 5, settleMs: 20, lookMs: 50, ...timing },
       });
       opened.push(live);
       return live;
@@ -175,7 +176,7 @@ t.test('a start with mistakes goes on with the configuration that held last', as
 t.test('a log that takes nothing holds up nothing, and gets it as soon as it can', async (t) => {
   const { profile, log, open, recorded, entries } = await scene(t);
   log.appendFault = 'full';
-  const live = open(30);
+  const live = open({ publishWaitMs: 30 });
   await live.start(log);
   t.equal(live.status().pending, true);
   t.match(entries.at(-1), { level: 'warn', fields: { error: /LOG_FULL/ } });
@@ -230,6 +231,24 @@ t.test('a folder that is moved away and comes back', async (t) => {
   await until(() => maxOf(live.current) === 200);
   writeFileSync(join(folder, 'motor.yaml'), GOOD);
   await until(() => maxOf(live.current) === 100 && !live.status().pending);
+  t.same(live.status().mistakes, []);
+});
+
+t.test('a folder that is replaced is told by notices, not by a look now and then', async (t) => {
+  const { folder, log, open } = await scene(t);
+  const live = open({ lookMs: 3_600_000 });
+  await live.start(log);
+  for (const [text, max] of [
+    [OTHER, 200],
+    [GOOD, 100],
+  ] as const) {
+    rmSync(folder, { recursive: true });
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'motor.yaml'), text);
+    await until(() => maxOf(live.current) === max && !live.status().pending);
+  }
+  writeFileSync(join(folder, 'motor.yaml'), OTHER);
+  await until(() => maxOf(live.current) === 200 && !live.status().pending);
   t.same(live.status().mistakes, []);
 });
 

@@ -23,9 +23,13 @@ import { SqliteFile } from '../../../collector/log/sqlite_file.ts';
 import { createLogger } from '../../../collector/logger.ts';
 import { RawKind } from '../../../collector/types.ts';
 import { FaultyLog } from '../../support/faulty-log.ts';
+import { QUICK_PACE, QUICK_PASSWORDS } from '../../support/quick-pace.ts';
 import type { Aim, CommitMoment, Committing, PartAim, StatementAim } from './aims.ts';
 import { AIM_VARIABLE } from './aims.ts';
 import type { KillOrder } from './kill-worker.ts';
+
+/** A start under load takes about as long. */
+const SNAPSHOT_INTERVAL_MS = 5_000;
 
 const aim = JSON.parse(process.env[AIM_VARIABLE] ?? 'null') as Aim | null;
 let skip = aim?.skip ?? 0;
@@ -216,6 +220,10 @@ const collector = await startCollector(config, {
   clock: { wallMs: () => Date.now() },
   logger: createLogger('info'),
   version: '0.0.0-test',
+  // So that the moments of hours, days and snapshots come soon.
+  rollupPace: QUICK_PACE,
+  snapshotIntervalMs: SNAPSHOT_INTERVAL_MS,
+  passwordCost: QUICK_PASSWORDS,
   openLog: async (options) => {
     const { kafka } = config.log;
     if (kafka === undefined) return new AimedLog(await openSqliteLog(options));
