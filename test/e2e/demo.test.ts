@@ -20,7 +20,7 @@ import { repository, until } from '../support/plant.ts';
 import type { Comparison, Excuse, StoredReading } from '../support/truth-comparison.ts';
 import { compareWithTruth } from '../support/truth-comparison.ts';
 
-t.setTimeout(240_000);
+t.setTimeout(900_000);
 // Each has a folder and ports of its own, and much of it is waiting.
 t.jobs = 2;
 
@@ -74,7 +74,7 @@ class RunningDemo {
   }
 
   saying(pattern: RegExp): Promise<RegExpExecArray> {
-    return until(`the demo to say ${pattern}; it said:\n${this.said}`, 90_000, () => {
+    return until(`the demo to say ${pattern}; it said:\n${this.said}`, 240_000, () => {
       const found = pattern.exec(this.said);
       if (found !== null) return found;
       if (this.child.exitCode !== null) throw new Error(`it ended: ${this.said}`);
@@ -205,7 +205,7 @@ t.test('live, Ctrl-C, again: nothing is lost or doubled', async (t) => {
   const emitted = truth.filter((row) => row.at_ms <= untilMs);
   const names = items.map(({ device }) => device);
   let comparison: Comparison | undefined;
-  await until('all to be stored', 90_000, async () => {
+  await until('all to be stored', 240_000, async () => {
     const stored = (await Promise.all(names.map((name) => storedOf(ports, name)))).flat();
     comparison = compareWithTruth({
       truth: emitted,
@@ -258,7 +258,7 @@ t.test('a recording goes through whole, row for row, Ctrl-C in between', async (
   // 1,500 minutes at this pace are 15 s: it is ended long before.
   const first = new RunningDemo(t, env, ['--replay', file, '--speed', '6000']);
   await first.saying(/Replaying two: 3,000 rows, 2 devices/);
-  await until('both devices to be stored', 90_000, async () => {
+  await until('both devices to be stored', 240_000, async () => {
     const stored = await Promise.all(names.map((name) => storedOf(ports, name)));
     return stored.every((readings) => readings.length > 0);
   });

@@ -39,13 +39,13 @@ t.test('the disk of the agent fills up', { timeout: 300_000, skip }, async (t) =
   t.teardown(() => plant.abandon());
   await plant.configure();
   await plant.startAll();
-  await until('readings in the store', 60_000, async () =>
+  await until('readings in the store', 180_000, async () =>
     (await plant.ledger()).some((item) => item.stored > 500),
   );
   await plant.stop('collector');
   const metric = async (name: string) => plant.metric('agent', name);
   disk.fill();
-  await until('write errors or evictions', 60_000, async () => {
+  await until('write errors or evictions', 180_000, async () => {
     return (
       (await metric('fms_agent_buffer_write_errors_total')) +
         (await metric('fms_agent_buffer_evicted_readings_total')) >

@@ -75,7 +75,7 @@ class Faults {
   /** Until no gateway is connected any more; answers how long that took. */
   async cutOff(): Promise<number> {
     const began = performance.now();
-    await until('all connections to end', 60_000, async () => {
+    await until('all connections to end', 180_000, async () => {
       return (await this.plant.metric('collector', 'fms_collector_mqtt_gateways')) === 0;
     });
     return performance.now() - began;

@@ -179,6 +179,6 @@ async function backups(
     const left = readdirSync(folder);
     if (left.length > 0) throw new Error(`it left ${left}`);
     comment(`${options}: ${said.split('\n').find((line) => line.includes(code))}`);
-    await until('the collector to let go', 60_000, () => heldIn(plant).length === 0);
+    await until('the collector to let go', 180_000, () => heldIn(plant).length === 0);
   }
 }

@@ -64,12 +64,12 @@ receivers: [{name: hook, webhook_configs: [{url: "${hookUrl}"}]}]
     return (await response.json()) as SeenAlert[];
   };
   const until: Alertmanager['until'] = async (isSo) => {
-    const endMs = performance.now() + 30_000;
+    const endMs = performance.now() + 120_000;
     for (;;) {
       const alerts = await active().catch(() => undefined);
       if (alerts !== undefined && isSo(alerts)) return alerts;
       if (performance.now() > endMs)
-        throw new Error(`not within 30 s: ${isSo}; ${JSON.stringify(alerts)}\n${said}`);
+        throw new Error(`not within two minutes: ${isSo}; ${JSON.stringify(alerts)}\n${said}`);
       await delay(25);
     }
   };

@@ -16,7 +16,7 @@ const MAIN = join(import.meta.dirname, '../../collector/main.ts');
 /** For tests that wait for complete roll-ups. */
 export const QUICK_COLLECTOR = join(import.meta.dirname, 'quick-collector.ts');
 const TOKEN = 'token-of-every-gateway';
-const READY_TIMEOUT_MS = 60_000;
+const READY_TIMEOUT_MS = 180_000;
 
 export interface CommandResult {
   code: number | null;
@@ -122,7 +122,7 @@ export class CollectorProcess {
   }
 
   async get<T>(path: string): Promise<T> {
-    const response = await fetch(this.base + path, { signal: AbortSignal.timeout(20_000) });
+    const response = await fetch(this.base + path, { signal: AbortSignal.timeout(60_000) });
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
     return (await response.json()) as T;
   }
@@ -139,14 +139,14 @@ export class CollectorProcess {
     return fmsCollector(this.#t, name, ...args, '--config', this.configFile, ...url);
   }
 
-  /** Asks until it is so. Fails when the collector ended or after a minute. */
+  /** Asks until it is so. Fails when the collector ended or after three minutes. */
   async until(what: string, isSo: () => Promise<boolean>): Promise<void> {
     const endMs = performance.now() + READY_TIMEOUT_MS;
     for (;;) {
       if (this.#child?.exitCode != null) throw new Error(`it ended: ${this.output}`);
       if (await isSo().catch(() => false)) return;
       if (performance.now() > endMs)
-        throw new Error(`not within a minute: ${what}\n${this.output}`);
+        throw new Error(`not within three minutes: ${what}\n${this.output}`);
       await delay(50);
     }
   }

@@ -35,7 +35,7 @@ const MAIN = join(import.meta.dirname, '../../collector/main.ts');
 export const SITE = 'demo';
 export const TOKEN = 'token-of-every-gateway';
 const UNTIL_MS = 120_000;
-const ASK_TIMEOUT_MS = 5_000;
+const ASK_TIMEOUT_MS = 30_000;
 
 export interface ComponentsOptions {
   kafka: KafkaConfig;
@@ -231,7 +231,7 @@ export class ComponentProcess {
   }
 
   async get<T>(path: string): Promise<T> {
-    const response = await this.fetch(path, { signal: AbortSignal.timeout(20_000) });
+    const response = await this.fetch(path, { signal: AbortSignal.timeout(60_000) });
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
     return (await response.json()) as T;
   }

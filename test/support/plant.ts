@@ -268,7 +268,7 @@ export class Plant {
     for (const part of ['sim', 'collector', 'agent'] as const) await this.start(part);
   }
 
-  async ready(part: Part, timeoutMs = 60_000): Promise<void> {
+  async ready(part: Part, timeoutMs = 180_000): Promise<void> {
     const url = {
       sim: `http://127.0.0.1:${this.ports.sim}/`,
       collector: `http://127.0.0.1:${this.ports.http}/readyz`,
@@ -277,7 +277,7 @@ export class Plant {
     const child = this.child(part);
     await until(`${part} to be ready (see ${this.folder}/${part}.log)`, timeoutMs, async () => {
       if (child.exitCode !== null) throw new Error(`${part} exited with ${child.exitCode}`);
-      const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+      const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
       await response.arrayBuffer();
       return response.ok;
     });
@@ -359,7 +359,7 @@ export class Plant {
 
   async api<T>(path: string): Promise<T> {
     const response = await fetch(`http://127.0.0.1:${this.ports.http}/api/v1/${path}`, {
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(60_000),
     });
     if (!response.ok) throw new Error(`GET ${path}: ${response.status} ${await response.text()}`);
     return (await response.json()) as T;
@@ -371,7 +371,7 @@ export class Plant {
 
   async agentStatus(): Promise<AgentStatus> {
     const response = await fetch(`http://127.0.0.1:${this.ports.status}/status`, {
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(30_000),
     });
     return (await response.json()) as AgentStatus;
   }
@@ -400,7 +400,7 @@ export class Plant {
   async metric(part: 'agent' | 'collector', name: string): Promise<number> {
     const port = part === 'agent' ? this.ports.status : this.ports.http;
     const response = await fetch(`http://127.0.0.1:${port}/metrics`, {
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(30_000),
     });
     const lines = (await response.text())
       .split('\n')

@@ -81,16 +81,16 @@ export class TestCollector {
   }
 
   async get(path: string): Promise<{ status: number; body: Record<string, unknown> }> {
-    const response = await fetch(this.base + path, { signal: AbortSignal.timeout(20_000) });
+    const response = await fetch(this.base + path, { signal: AbortSignal.timeout(60_000) });
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   }
 }
 
-/** Asks until the answer is true or 20 s are over. Errors count as not yet. */
+/** Asks until the answer is true or two minutes are over. Errors count as not yet. */
 export async function until(isDone: () => Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 20_000;
+  const endMs = performance.now() + 120_000;
   while (!(await isDone().catch(() => false))) {
-    if (performance.now() > endMs) throw new Error(`still not so after 20 s: ${isDone}`);
+    if (performance.now() > endMs) throw new Error(`still not so after two minutes: ${isDone}`);
     await delay(25);
   }
 }

@@ -82,7 +82,7 @@ export class WebhookServer {
 
   /** Resolves when it is so, looked at after each request and now and then. Fails after half a minute. */
   async until(isSo: () => boolean): Promise<void> {
-    const endMs = performance.now() + 30_000;
+    const endMs = performance.now() + 120_000;
     while (!isSo()) {
       if (performance.now() > endMs)
         throw new Error(

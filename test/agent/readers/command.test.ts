@@ -305,7 +305,7 @@ t.test('stop: the program says its last words, and all of them arrive', async (t
 
 /** Resolves when the process has gone. */
 async function gone(pid: number): Promise<boolean> {
-  for (let i = 0; i < 400; i++) {
+  for (let i = 0; i < 6_000; i++) {
     try {
       process.kill(pid, 0);
       // A zombie answers too; its state is Z.

@@ -13,9 +13,9 @@ import { readerContract, realClock } from '../../contracts/reader.ts';
 
 const deps = { clock: realClock, env: process.env };
 
-/** Resolves when `read` gives `wanted`, or with what it gives after two seconds. */
+/** Resolves when `read` gives `wanted`, or with what it gives after a minute. */
 async function settled(read: () => number, wanted: number): Promise<number> {
-  for (let i = 0; i < 200 && read() !== wanted; i++) {
+  for (let i = 0; i < 6_000 && read() !== wanted; i++) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   return read();

@@ -292,7 +292,7 @@ t.test('without a broker', async (t) => {
   };
   const startMs = performance.now();
   await t.rejects(openKafkaLog({ ...options({}), kafka }), { code: 'LOG_UNAVAILABLE' });
-  t.ok(performance.now() - startMs < 20_000, 'in time');
+  t.ok(performance.now() - startMs < 120_000, 'in time');
   const stopped = AbortSignal.abort();
   await t.rejects(openKafkaLog({ ...options({}), kafka, signal: stopped }), {
     code: 'LOG_CLOSED',

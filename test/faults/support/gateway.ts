@@ -65,7 +65,7 @@ export class Gateway {
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
     this.#child = child;
-    await until(`${this.name} to be ready (see ${plant.folder})`, 60_000, async () => {
+    await until(`${this.name} to be ready (see ${plant.folder})`, 180_000, async () => {
       if (child.exitCode !== null) throw new Error(`${this.name} exited with ${child.exitCode}`);
       return (await this.status()).pid === child.pid;
     });
@@ -73,7 +73,7 @@ export class Gateway {
 
   async status(): Promise<StatusJson> {
     const response = await fetch(`http://127.0.0.1:${this.#statusPort}/status`, {
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(30_000),
     });
     return (await response.json()) as StatusJson;
   }
@@ -81,7 +81,7 @@ export class Gateway {
   /** One metric without labels of /metrics. */
   async metric(name: string): Promise<number> {
     const response = await fetch(`http://127.0.0.1:${this.#statusPort}/metrics`, {
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(30_000),
     });
     const line = (await response.text()).split('\n').find((text) => text.startsWith(`${name} `));
     if (line === undefined) throw new Error(`no metric ${name}`);
