@@ -277,7 +277,7 @@ t.test('jobs run in one of two; the other passes on, and takes over', async (t) 
     },
     body: '{}',
   });
-  t.equal(remote.status, 403, 'a secret that nobody has opens nothing');
+  t.equal(remote.status, 401, 'a secret that nobody has opens nothing');
   await one.collector.stop();
   await until(async () => (await names(two)) > 0);
   await until(async () => {

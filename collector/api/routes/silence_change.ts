@@ -3,11 +3,10 @@
 import type { FastifyInstance } from 'fastify';
 import { CollectorError } from '../../errors.ts';
 import type { SilenceValue } from '../../types.ts';
-import { requireAt, requireEverywhere } from '../access.ts';
 import type { ApiContext } from '../context.ts';
 import { abortedWith } from '../queries.ts';
 import { object, query, TIME_MS } from '../schemas.ts';
-import { findSilence, LENGTH_MAX_MS } from './silences.ts';
+import { findSilence, LENGTH_MAX_MS, requireFound } from './silences.ts';
 
 const ID = { type: 'string', pattern: '^[0-9A-Za-z_-]{1,64}$' } as const;
 
@@ -45,8 +44,7 @@ export function silenceChangeRoutes(app: FastifyInstance, context: ApiContext): 
     async (request, reply) => {
       const found = await findSilence(context, request.params.id, abortedWith(reply));
       const { updatedMs: _, ...silence } = found;
-      if (/[*?]/.test(silence.site)) requireEverywhere(request, 'operator');
-      else requireAt(request, 'operator', silence.site);
+      requireFound(request, silence);
       await decisions.silence(changed(silence, request.body, clock.wallMs()));
       return reply.code(202).send({ accepted: true, id: silence.id });
     },

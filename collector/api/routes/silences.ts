@@ -154,9 +154,7 @@ export function silenceRoutes(app: FastifyInstance, context: ApiContext): void {
     async (request, reply) => {
       const { id } = request.params;
       const { updatedMs, ...silence } = await findSilence(context, id, abortedWith(reply));
-      if (!holdsAtOne(silence, visibleSites(request)))
-        throw new CollectorError('API_NOT_FOUND', 'no such silence');
-      requireFor(request, silence);
+      requireFound(request, silence);
       const nowMs = clock.wallMs();
       if (silence.untilMs <= nowMs)
         throw new CollectorError('API_SILENCE_REFUSED', 'it has ended already');
@@ -174,6 +172,13 @@ export function silenceRoutes(app: FastifyInstance, context: ApiContext): void {
 function requireFor(request: FastifyRequest, { site }: Pick<SilenceValue, 'site'>): void {
   if (/[*?]/.test(site)) requireEverywhere(request, 'operator');
   else requireAt(request, 'operator', site);
+}
+
+/** The same of one that was found by its id; who may not see it hears API_NOT_FOUND. */
+export function requireFound(request: FastifyRequest, silence: Pick<SilenceValue, 'site'>): void {
+  if (!holdsAtOne(silence, visibleSites(request)))
+    throw new CollectorError('API_NOT_FOUND', 'no such silence');
+  requireFor(request, silence);
 }
 
 function holdsAtOne(
