@@ -1,5 +1,8 @@
 /** /api/v1/audit on a real store: the list, files, and what verifying finds of what was tampered with. */
 
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
 import type { VerifyOptions } from '../../../collector/api/audit/verify.ts';
@@ -12,6 +15,7 @@ import type { Store } from '../../../collector/store/store.ts';
 import type { ApiOnStore } from '../../support/api-on-store.ts';
 import { apiOnStore } from '../../support/api-on-store.ts';
 import { auditEntries, auditRows } from '../../support/audit-entries.ts';
+import { whyNotWithout } from '../../support/programs.ts';
 
 const NOW = Math.floor(Date.now() / 1_000) * 1_000;
 const START = NOW - 3_600_000;
@@ -144,6 +148,30 @@ t.test('files: JSON lines can be verified, CSV is harmless in a spreadsheet', as
   );
   t.equal((await ask('/api/v1/audit/export')).statusCode, 400);
 });
+
+const DECISION = join(import.meta.dirname, '../../../docs/decisions/0028-audit-log.md');
+
+t.test(
+  'the script of the decision verifies such a file',
+  { skip: whyNotWithout('python3') },
+  async (t) => {
+    const [, script] =
+      /```python example=verify\n([\s\S]*?)```/.exec(readFileSync(DECISION, 'utf8')) ?? [];
+    const folder = t.testdir({ 'verify.py': script ?? '' });
+    const file = join(folder, 'audit.jsonl');
+    const { body } = await ask('/api/v1/audit/export?format=jsonl');
+    const run = (text: string): { status: number | null; said: string } => {
+      writeFileSync(file, text);
+      const { status, stdout, stderr } = spawnSync('python3', [join(folder, 'verify.py'), file]);
+      return { status, said: `${stdout}${stderr}`.trim() };
+    };
+    const { number, hash } = ENTRIES.at(-1)!;
+    t.same(run(body), { status: 0, said: `whole up to ${number}:${hash}` });
+    const lines = body.split('\n');
+    t.match(run(body.replace('"s7"', '"s8"')), { status: 1, said: 'entry 7 was changed' });
+    t.match(run(lines.toSpliced(8, 1).join('\n')), { said: 'the chain breaks behind entry 8' });
+  },
+);
 
 /** Rewrites the chain from this entry on, as somebody would who knows how it is made. */
 function rehashed(entries: readonly AuditRecord[], from: number): AuditRecord[] {

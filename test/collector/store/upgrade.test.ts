@@ -14,6 +14,7 @@ import {
   silenceEntry,
   storeEntries,
 } from '../../support/alert-entries.ts';
+import { auditEntries, auditRows } from '../../support/audit-entries.ts';
 import { engineFolder } from '../../support/engine-folder.ts';
 
 const ROWS = 3_000;
@@ -109,3 +110,23 @@ SELECT 'demo', 'D01', 'motor1', 0, 3, 2, toUnixTimestamp64Milli(now64(3))`;
     }
   },
 );
+
+t.test('a store of version 7 gets the audit log, wherever a kill fell', async (t) => {
+  for (const more of [0, 1]) {
+    const path = join(engineFolder(t), 'store');
+    await makeOld(path, 7, more);
+    const store = await openChdbStore({ path, retentionDays: 36_500 });
+    await store.migrate();
+    await store.insert('audit', auditRows(auditEntries(3, Date.now())), 'after');
+    const found = await store.query(
+      `SELECT total_rows AS n, engine_full LIKE '%TTL%toIntervalDay(1096)%fsync_after_insert = 1%max_suspicious_broken_parts%' AS kept
+FROM system.tables WHERE database = currentDatabase() AND name = 'audit'`,
+      {},
+      LIMITS,
+    );
+    t.same(found, [{ n: 3, kept: 1 }]);
+    const [readings] = await store.query('SELECT count() AS n FROM readings', {}, LIMITS);
+    t.same(readings, { n: ROWS });
+    await store.close();
+  }
+});
