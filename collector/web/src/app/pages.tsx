@@ -40,6 +40,12 @@ export const PAGES: readonly PageEntry[] = [
     may: somewhere('viewer'),
   },
   {
+    path: '/alerts/:id',
+    title: undefined,
+    page: lazy(() => import('../pages/alerts/alert_page.tsx')),
+    may: somewhere('viewer'),
+  },
+  {
     path: '/quarantine',
     title: 'page_quarantine',
     page: lazy(() => import('../pages/quarantine/page.tsx')),
@@ -49,6 +55,12 @@ export const PAGES: readonly PageEntry[] = [
     path: '/gateways',
     title: 'page_gateways',
     page: lazy(() => import('../pages/gateways/page.tsx')),
+    may: somewhere('viewer'),
+  },
+  {
+    path: '/gateways/:site/:gateway',
+    title: undefined,
+    page: lazy(() => import('../pages/gateways/gateway_page.tsx')),
     may: somewhere('viewer'),
   },
   {
