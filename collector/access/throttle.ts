@@ -25,8 +25,8 @@ const ENTRIES_MAX = 10_000;
 interface Entry {
   attempts: number;
   lastMs: number;
-  /** No attempt before. */
-  untilMs: number;
+  /** From then on no attempt for so long. */
+  waitMs: number;
 }
 
 export class LoginThrottle {
@@ -67,10 +67,10 @@ class Counter {
 
   waitMs(key: string, nowMs: number): number {
     const entry = this.#entries.get(key);
-    // A clock that was set back keeps nobody out for longer than a wait.
-    return entry === undefined
-      ? 0
-      : Math.min(Math.max(0, entry.untilMs - nowMs), this.#bounds.waitMaxMs);
+    if (entry === undefined) return 0;
+    // A clock that was set back keeps nobody out for longer than the wait.
+    entry.lastMs = Math.min(entry.lastMs, nowMs);
+    return Math.max(0, entry.lastMs + entry.waitMs - nowMs);
   }
 
   count(key: string, nowMs: number): void {
@@ -81,7 +81,7 @@ class Counter {
     const waitMs =
       attempts < free ? 0 : Math.min(WAIT_MIN_MS * 2 ** Math.min(attempts - free, 30), waitMaxMs);
     this.#entries.delete(key);
-    this.#entries.set(key, { attempts, lastMs: nowMs, untilMs: nowMs + waitMs });
+    this.#entries.set(key, { attempts, lastMs: nowMs, waitMs });
     const [oldest] = this.#entries.keys();
     if (this.#entries.size > ENTRIES_MAX && oldest !== undefined) this.#entries.delete(oldest);
   }
@@ -90,7 +90,7 @@ class Counter {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     entry.attempts--;
-    entry.untilMs = entry.lastMs;
+    entry.waitMs = 0;
     if (entry.attempts <= 0) this.#entries.delete(key);
   }
 

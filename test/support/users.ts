@@ -62,10 +62,14 @@ export async function openAccess(
     clock: { wallMs: () => clock.nowMs },
     passwordCost: QUICK,
   });
+  access.open(await viewOf(control));
+  return access;
+}
+
+export async function viewOf(control: Control): Promise<ControlView> {
   const view = new ControlView(control);
   await view.start(new AbortController().signal, silentLogger);
-  access.open(view);
-  return access;
+  return view;
 }
 
 /** What a browser keeps of a login. */
