@@ -29,6 +29,11 @@ export function sparkPath(
   const low = Math.min(range.min, floor ?? range.min);
   // What hardly changes is shown as such, not blown up to fill the height.
   const size = Math.max(range.max - low, Math.abs(range.max) * 0.02, Number.MIN_VALUE);
+  // Numbers near the largest double: their distance is beyond it.
+  const shareOf = (value: number): number =>
+    Number.isFinite(size)
+      ? (value - low) / size
+      : (value / 4 - low / 4) / (range.max / 4 - low / 4);
   const step = width / Math.max(1, values.length - 1);
   let path = '';
   let isDown = false;
@@ -37,7 +42,7 @@ export function sparkPath(
       isDown = false;
       continue;
     }
-    const y = height - ((value - low) / size) * height;
+    const y = height - shareOf(value) * height;
     path += `${isDown ? 'L' : 'M'}${round(i * step)} ${round(y)}`;
     isDown = true;
   }
