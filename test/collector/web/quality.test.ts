@@ -71,6 +71,10 @@ function accuracyOf(device: string, hoursAgo: number): number {
 }
 
 async function fakeQuality(page: Page): Promise<void> {
+  await answerWith(page, 'reports', () => ({
+    items: [{ site: 'demo', period: 'week', label: '2026-W47' }],
+    next: null,
+  }));
   await answerWith(page, 'quality', (query) => {
     const [fromMs, toMs] = [Number(query.get('from')), Number(query.get('to'))];
     const step = query.get('step') ?? 'hour';
@@ -144,6 +148,10 @@ t.test('the page', { skip: noBrowser }, async (t) => {
       /^D01, \d{4}-\d\d-\d\d .*: 60.0$/,
     );
     t.match(await page.locator('main').textContent(), 'Asia/Seoul (UTC+9)');
+    t.equal(
+      await page.locator('[data-report="2026-W47"] a').first().getAttribute('href'),
+      '/api/v1/reports/demo/week/2026-W47?format=html&lang=en',
+    );
   });
 
   await t.test('by the keyboard down to the readings', async (t) => {

@@ -11,6 +11,8 @@ import { Choice } from '../../ui/choice.tsx';
 import { Empty, Loading, Resource } from '../../ui/states.tsx';
 import { Causes } from './causes.tsx';
 import { HeatMap } from './heat_map.tsx';
+import styles from './page.module.css';
+import { Reports } from './reports.tsx';
 import type { QualityView } from './request.ts';
 import { addressOf, RANGES, shifted, spanOf, viewOf } from './request.ts';
 import { SiteScores } from './site_scores.tsx';
@@ -34,6 +36,10 @@ export default function QualityPage(): ReactNode {
     <>
       <Controls view={view} site={site} sites={sites} show={show} />
       <OfSite key={site} view={{ ...view, site }} show={show} />
+      <section className={`panel ${styles.reportsPanel}`} aria-labelledby="reports-title">
+        <h2 id="reports-title">{say('reports')}</h2>
+        <Reports site={site} />
+      </section>
     </>
   );
 }

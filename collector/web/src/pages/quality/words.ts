@@ -59,6 +59,11 @@ export const QUALITY_WORDS = {
     received: 'Received',
     no_readings: 'These are not among the stored readings (any more).',
     back_to_range: 'Whole range of this device',
+    reports: 'Quality reports',
+    no_reports: 'None yet: the first one is made when a day of the site is over.',
+    day: 'Day',
+    week: 'Week',
+    month: 'Month',
   },
   ko: {
     dimension: '항목',
@@ -117,5 +122,10 @@ export const QUALITY_WORDS = {
     received: '수신',
     no_readings: '저장된 측정값 중에 (더 이상) 없습니다.',
     back_to_range: '이 장치의 전체 기간',
+    reports: '품질 보고서',
+    no_reports: '아직 없습니다. 사업장의 하루가 끝나면 첫 보고서가 만들어집니다.',
+    day: '일',
+    week: '주',
+    month: '월',
   },
 } as const satisfies Words;
