@@ -93,6 +93,14 @@ export const connectionStore = {
   get: (): Connection => connection,
 };
 
+const refusalListeners = new Set<Listener>();
+
+/** Calls `listener` whenever the collector does not know who asks: the session may have ended. */
+export function onUnauthenticated(listener: Listener): () => void {
+  refusalListeners.add(listener);
+  return () => refusalListeners.delete(listener);
+}
+
 function noteConnection(isThere: boolean): void {
   if (isThere === (connection.lostSinceMs === undefined)) return;
   connection = { lostSinceMs: isThere ? undefined : Date.now() };
@@ -115,7 +123,10 @@ async function answerOf<T>(url: string, init: RequestInit, options: AskOptions):
   if (response.status === 204) return undefined as T;
   const body: unknown = await response.json().catch(() => undefined);
   if (response.ok && body !== undefined) return body as T;
-  throw failureOf(response, body);
+  const failure = failureOf(response, body);
+  if (failure.code === 'API_UNAUTHENTICATED' || failure.code === 'API_CSRF')
+    for (const listener of refusalListeners) listener();
+  throw failure;
 }
 
 function failureOf(response: Response, body: unknown): ApiFailure {

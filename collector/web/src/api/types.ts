@@ -17,7 +17,8 @@ export interface Session {
     grants: Grant[];
     language: Language | null;
   };
-  csrf: string;
+  /** Null: no cookie stands for who asks. */
+  csrf: string | null;
   expires_ms: number | null;
   must_change_password: boolean;
 }

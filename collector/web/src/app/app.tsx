@@ -7,15 +7,18 @@ import { useCommonSay } from '../i18n/say.ts';
 import { Empty, Loading, Resource } from '../ui/states.tsx';
 import { ConnectionBanner } from './connection.tsx';
 import { Header } from './header.tsx';
-import { LoginPage } from './login.tsx';
+import { LoginAgain, LoginPage } from './login.tsx';
+import { useOwnLanguage } from './own_language.ts';
 import { PageBoundary } from './page_boundary.tsx';
 import { PAGES } from './pages.tsx';
 import { PasswordPage } from './password.tsx';
-import { usePermissions, useSessionQuery } from './session.ts';
+import { usePermissions, useSessionQuery, useSessionWatch } from './session.ts';
 
 export function App(): ReactNode {
   const session = useSessionQuery();
   const say = useCommonSay();
+  useSessionWatch();
+  useOwnLanguage();
   if (session.data === undefined)
     return (
       <main id="main">
@@ -33,6 +36,7 @@ export function App(): ReactNode {
       <Header pages={PAGES} />
       <ConnectionBanner />
       <Main />
+      <LoginAgain />
     </>
   );
 }

@@ -1,72 +1,118 @@
-/** Name and password. */
+/** Name and password: as a page of its own, and over the page when a session ended. */
 
 import type { ReactNode } from 'react';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { useLocation } from 'wouter';
 import { ApiFailure } from '../api/client.ts';
 import type { Say } from '../i18n/say.ts';
 import { useCommonSay } from '../i18n/say.ts';
+import { Dialog } from '../ui/dialog.tsx';
 import { FormError } from '../ui/states.tsx';
 import { ConnectionBanner } from './connection.tsx';
-import { useLogIn } from './session.ts';
+import { useLeave, useLogIn, useSessionQuery } from './session.ts';
 
 export function LoginPage(): ReactNode {
-  const say = useCommonSay();
-  const logIn = useLogIn();
-  const [name, setName] = useState('');
-  const [password, setPassword] = useState('');
   const [location, navigate] = useLocation();
-  const submit = (): void =>
-    logIn.mutate(
-      { name, password },
-      { onSuccess: () => location === '/login' && navigate('/', { replace: true }) },
-    );
   return (
     <main id="main" className="narrow">
       <ConnectionBanner />
       <h1>FMS</h1>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit();
-        }}
-      >
-        <label>
-          {say('user_name')}
-          <input
-            name="name"
-            autoComplete="username"
-            autoCapitalize="none"
-            required
-            maxLength={64}
-            value={name}
-            onChange={({ target }) => setName(target.value)}
-          />
-        </label>
-        <label>
-          {say('password')}
-          <input
-            name="password"
-            type="password"
-            autoComplete="current-password"
-            required
-            maxLength={256}
-            value={password}
-            onChange={({ target }) => setPassword(target.value)}
-          />
-        </label>
-        <FormError text={logIn.error === null ? '' : words(logIn.error, say)} />
-        <button type="submit" className="act main" disabled={logIn.isPending}>
-          {say('log_in')}
-        </button>
-      </form>
+      <LoginForm onDone={() => location === '/login' && navigate('/', { replace: true })} />
     </main>
   );
 }
 
-function words(error: Error, say: Say): string {
+/** Shown while the session of somebody has ended under an open page; closing it by Escape would lead nowhere. */
+export function LoginAgain(): ReactNode {
+  const say = useCommonSay();
+  const session = useSessionQuery();
+  const leave = useLeave();
+  const [shown, setShown] = useState(0);
+  if (session.data?.hasEnded !== true) return null;
+  const { name } = session.data.user;
+  return (
+    <Dialog key={shown} title={say('session_ended')} onClose={() => setShown((n) => n + 1)}>
+      <p>{say('session_ended_note', { name })}</p>
+      <LoginForm name={name} />
+      <button type="button" className="act" onClick={leave}>
+        {say('leave_page')}
+      </button>
+    </Dialog>
+  );
+}
+
+function LoginForm({ name: given, onDone }: { name?: string; onDone?: () => void }): ReactNode {
+  const say = useCommonSay();
+  const logIn = useLogIn();
+  const [typed, setTyped] = useState('');
+  const [password, setPassword] = useState('');
+  const waitSeconds = useWait(logIn.error);
+  const name = given ?? typed;
+  return (
+    <form
+      className="form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (waitSeconds === 0) logIn.mutate({ name, password }, { onSuccess: () => onDone?.() });
+      }}
+    >
+      <label>
+        {say('user_name')}
+        <input
+          name="name"
+          autoComplete="username"
+          autoCapitalize="none"
+          required
+          maxLength={64}
+          readOnly={given !== undefined}
+          value={name}
+          onChange={({ target }) => setTyped(target.value)}
+        />
+      </label>
+      <label>
+        {say('password')}
+        <input
+          name="password"
+          type="password"
+          autoComplete="current-password"
+          required
+          maxLength={256}
+          value={password}
+          onChange={({ target }) => setPassword(target.value)}
+        />
+      </label>
+      <FormError text={logIn.error === null ? '' : words(logIn.error, waitSeconds, say)} />
+      <button type="submit" className="act main" disabled={logIn.isPending || waitSeconds > 0}>
+        {say('log_in')}
+      </button>
+    </form>
+  );
+}
+
+/** Seconds until the collector listens again; 0: it does. */
+function useWait(error: Error | null): number {
+  const waitSeconds =
+    error instanceof ApiFailure && error.status === 429 ? (error.retryAfterSeconds ?? 1) : 0;
+  const [left, setLeft] = useState({ error, seconds: waitSeconds });
+  // Another answer, another wait.
+  if (left.error !== error) setLeft({ error, seconds: waitSeconds });
+  useEffect(() => {
+    if (waitSeconds === 0) return undefined;
+    const endMs = performance.now() + waitSeconds * 1_000;
+    const timer = setInterval(() => {
+      const seconds = Math.max(0, Math.ceil((endMs - performance.now()) / 1_000));
+      setLeft({ error, seconds });
+      if (seconds === 0) clearInterval(timer);
+    }, 250);
+    return () => clearInterval(timer);
+  }, [error, waitSeconds]);
+  return left.error === error ? left.seconds : waitSeconds;
+}
+
+function words(error: Error, waitSeconds: number, say: Say): string {
   if (!(error instanceof ApiFailure)) return error.message;
-  if (error.status === 429) return say('login_wait', { seconds: error.retryAfterSeconds ?? '?' });
+  if (error.status === 0) return say('login_unanswered');
+  if (error.status === 429)
+    return waitSeconds === 0 ? say('login_waited') : say('login_wait', { seconds: waitSeconds });
   return error.code === 'API_LOGIN_REFUSED' ? say('login_refused') : error.message;
 }

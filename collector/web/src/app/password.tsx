@@ -2,6 +2,8 @@
 
 import type { ReactNode } from 'react';
 import { useState } from 'react';
+import { ApiFailure } from '../api/client.ts';
+import type { Say } from '../i18n/say.ts';
 import { useCommonSay } from '../i18n/say.ts';
 import { FormError } from '../ui/states.tsx';
 import { useChangePassword, useLogOut } from './session.ts';
@@ -31,6 +33,10 @@ export function PasswordForm({ onDone }: { onDone?: () => void }): ReactNode {
   const [current, setCurrent] = useState('');
   const [next, setNext] = useState('');
   const [again, setAgain] = useState('');
+  const done = (): void => {
+    for (const set of [setCurrent, setNext, setAgain]) set('');
+    onDone?.();
+  };
   const differs = again !== '' && next !== again;
   const field = (
     label: 'password' | 'new_password' | 'repeat_password',
@@ -56,16 +62,25 @@ export function PasswordForm({ onDone }: { onDone?: () => void }): ReactNode {
       className="form"
       onSubmit={(event) => {
         event.preventDefault();
-        if (next === again) change.mutate({ current, next }, { onSuccess: () => onDone?.() });
+        if (next === again) change.mutate({ current, next }, { onSuccess: done });
       }}
     >
       {field('password', current, setCurrent)}
       {field('new_password', next, setNext)}
       {field('repeat_password', again, setAgain)}
-      <FormError text={differs ? say('passwords_differ') : (change.error?.message ?? '')} />
+      <FormError text={differs ? say('passwords_differ') : words(change.error, say)} />
       <button type="submit" className="act main" disabled={change.isPending || differs}>
         {say('change_password')}
       </button>
     </form>
   );
+}
+
+function words(error: Error | null, say: Say): string {
+  if (error === null) return '';
+  if (!(error instanceof ApiFailure)) return error.message;
+  if (error.status === 429) return say('login_wait', { seconds: error.retryAfterSeconds ?? '?' });
+  return error.code === 'API_PASSWORD_REFUSED'
+    ? say('password_refused', { message: error.message })
+    : error.message;
 }

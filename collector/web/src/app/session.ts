@@ -1,32 +1,65 @@
 /** Who looks at the pages, and what they may. The collector decides; the pages only leave out what it would refuse. */
 
-import type { UseQueryResult } from '@tanstack/react-query';
+import type { Query, UseQueryResult } from '@tanstack/react-query';
 import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { ApiFailure, ask, rememberCsrf, send } from '../api/client.ts';
+import { useEffect } from 'react';
+import { ApiFailure, ask, onUnauthenticated, rememberCsrf, send } from '../api/client.ts';
 import type { Role, Session } from '../api/types.ts';
 
 const LOOK_AGAIN_MS = 60_000;
 const ROLES: readonly Role[] = ['viewer', 'operator', 'admin'];
+const KEY = ['session'] as const;
+
+export interface KnownSession extends Session {
+  /**
+   * Somebody was logged in and is not any more, without having logged out. What they looked at stays until they log
+   * in again or leave, because it may hold what they typed.
+   */
+  hasEnded: boolean;
+}
 
 /** Null: nobody, a login is needed. */
 const sessionQuery = queryOptions({
-  queryKey: ['session'],
-  queryFn: async ({ signal }): Promise<Session | null> => {
-    try {
-      const session = await ask<Session>('session', {}, { signal });
-      rememberCsrf(session.csrf);
-      return session;
-    } catch (error) {
-      if (error instanceof ApiFailure && error.status === 401) return null;
-      throw error;
-    }
+  queryKey: KEY,
+  queryFn: async ({ signal, client }): Promise<KnownSession | null> => {
+    const before = client.getQueryData<KnownSession | null>(KEY);
+    const now = await askSession(signal);
+    if (before?.user.kind === 'user' && now?.user.kind !== 'user')
+      return { ...before, hasEnded: true };
+    if (now === null) return null;
+    rememberCsrf(now.csrf ?? '');
+    return { ...now, hasEnded: false };
   },
   refetchInterval: LOOK_AGAIN_MS,
   staleTime: LOOK_AGAIN_MS,
 });
 
-export function useSessionQuery(): UseQueryResult<Session | null> {
+async function askSession(signal: AbortSignal): Promise<Session | null> {
+  try {
+    return await ask<Session>('session', {}, { signal });
+  } catch (error) {
+    if (error instanceof ApiFailure && error.status === 401) return null;
+    throw error;
+  }
+}
+
+export function useSessionQuery(): UseQueryResult<KnownSession | null> {
   return useQuery(sessionQuery);
+}
+
+/** Looks at once when the collector refused something because it does not know who asks. Once, in the frame. */
+export function useSessionWatch(): void {
+  const client = useQueryClient();
+  useEffect(
+    () =>
+      onUnauthenticated(() => {
+        const known = client.getQueryData<KnownSession | null>(KEY);
+        // The question after the session itself may be refused, too.
+        if (known?.user.kind !== 'user' || known.hasEnded) return;
+        void client.invalidateQueries({ queryKey: KEY }, { cancelRefetch: false });
+      }),
+    [client],
+  );
 }
 
 export interface Permissions {
@@ -58,16 +91,24 @@ function isAtLeast(role: Role, wanted: Role): boolean {
   return ROLES.indexOf(role) >= ROLES.indexOf(wanted);
 }
 
-/** Begins a session: everything is asked anew as this user. */
+/**
+ * Begins a session. Everything is asked anew as this user; where it is the one whose session ended, what is on the
+ * page stays.
+ */
 export function useLogIn() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (asked: { name: string; password: string }) =>
       send<Session>('POST', 'session', asked),
     onSuccess: (session) => {
-      rememberCsrf(session.csrf);
-      client.clear();
-      client.setQueryData(sessionQuery.queryKey, session);
+      rememberCsrf(session.csrf ?? '');
+      const before = client.getQueryData<KnownSession | null>(KEY);
+      const goesOn = before?.hasEnded === true && before.user.name === session.user.name;
+      const known: KnownSession = { ...session, hasEnded: false };
+      client.setQueryData(KEY, known);
+      // Not clear(): what is on the page would not hear of the new data any more.
+      const others = { predicate: ({ queryKey }: Query) => queryKey[0] !== KEY[0] };
+      void (goesOn ? client.invalidateQueries(others) : client.resetQueries(others));
     },
   });
 }
@@ -81,11 +122,17 @@ export function useLogOut() {
   });
 }
 
+/** Leaves a session that has ended, with all that is on the page. */
+export function useLeave(): () => void {
+  const client = useQueryClient();
+  return () => void client.resetQueries();
+}
+
 export function useChangePassword() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (asked: { current: string; next: string }) =>
       send('POST', 'session/password', asked),
-    onSuccess: () => client.invalidateQueries({ queryKey: sessionQuery.queryKey }),
+    onSuccess: () => client.invalidateQueries({ queryKey: KEY }),
   });
 }

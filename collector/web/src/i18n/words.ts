@@ -28,6 +28,13 @@ export const COMMON_WORDS = {
     must_change: 'Choose a password of your own before you go on.',
     login_refused: 'Name or password are wrong.',
     login_wait: 'Too many attempts. Try again in {seconds} s.',
+    login_waited: 'You can try again now.',
+    login_unanswered: 'The collector does not answer. Try again in a moment.',
+    session_ended: 'Your session has ended',
+    session_ended_note: 'Log in again as {name} to go on. What is on the page stays as it is.',
+    leave_page: 'Leave this page',
+    password_refused:
+      'The collector does not take this password: {message}. It takes at least 10 characters, and not the name of the user.',
     logged_in_as: 'Logged in as {name}',
     forbidden: 'You may not see this page. An administrator can grant it to you.',
     not_found: 'There is no such page.',
@@ -123,6 +130,14 @@ export const COMMON_WORDS = {
     must_change: '계속하려면 먼저 본인의 비밀번호를 정하세요.',
     login_refused: '이름 또는 비밀번호가 틀렸습니다.',
     login_wait: '시도가 너무 많습니다. {seconds}초 후에 다시 시도하세요.',
+    login_waited: '이제 다시 시도할 수 있습니다.',
+    login_unanswered: '수집기가 응답하지 않습니다. 잠시 후 다시 시도하세요.',
+    session_ended: '세션이 끝났습니다',
+    session_ended_note:
+      '계속하려면 {name}(으)로 다시 로그인하세요. 페이지의 내용은 그대로 남아 있습니다.',
+    leave_page: '이 페이지 나가기',
+    password_refused:
+      '이 비밀번호를 사용할 수 없습니다: {message}. 10자 이상이어야 하며 사용자 이름을 포함할 수 없습니다.',
     logged_in_as: '{name}(으)로 로그인됨',
     forbidden: '이 페이지를 볼 권한이 없습니다. 관리자가 권한을 줄 수 있습니다.',
     not_found: '그런 페이지가 없습니다.',
