@@ -35,43 +35,82 @@ export interface FirstAdminOptions {
 
 /** Resolves when there is a user, or the process ends. `control` has been read whole before. Never rejects. */
 export async function makeFirstAdmin(options: FirstAdminOptions): Promise<void> {
-  const { control, users, signal, logger, roundMs = ROUND_MS } = options;
-  const own = newId();
-  let holds: Claim | undefined;
-  control.on(CLAIM_KEY, (_key, bytes) => {
-    const claim = readClaim(jsonOf<Claim>(bytes));
-    if (claim !== undefined && claim.round > (holds?.round ?? 0)) holds = claim;
-  });
-  let isFirstLook = true;
+  const { users, signal, logger, roundMs = ROUND_MS } = options;
+  const claims = new Claims(options);
+  // A claim that was there before may be of one that is at it, or that died.
+  if (claims.round > 0) await within(options, roundMs, () => !users.isEmpty);
   while (users.isEmpty && !signal.aborted) {
     try {
-      // A claim that was there before may be of one that is at it, or that died.
-      if (holds !== undefined && isFirstLook) await within(options, roundMs, () => !users.isEmpty);
-      isFirstLook = false;
-      if (!users.isEmpty || signal.aborted) return;
-      const round = (holds?.round ?? 0) + 1;
-      const claim = Buffer.from(JSON.stringify({ round, by: own } satisfies Claim));
-      await control.put(CLAIM_KEY, claim);
-      await within(options, roundMs, () => (holds?.round ?? 0) >= round);
-      if (holds?.round === round && holds.by === own) await make(options);
+      if (await claims.claim(roundMs)) await make(options, claims);
       else await within(options, roundMs, () => !users.isEmpty);
     } catch (error) {
       if (signal.aborted) return;
-      logger.warn(
-        { error: String(error), retry_ms: RETRY_MS },
-        'the first user cannot be made yet',
-      );
+      logger.warn({ error: String(error), retry_ms: RETRY_MS }, 'the first user is not made yet');
       await delay(RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 }
 
-async function make({ users, say, signal }: FirstAdminOptions): Promise<void> {
-  if (!users.isEmpty || signal.aborted) return;
+/** Whose turn it is, by the order of the log alone: all who follow it come to the same answers. */
+class Claims {
+  readonly #options: FirstAdminOptions;
+  readonly #own = newId();
+  #holds: Claim | undefined;
+  /** There was no user when the claim that holds came. */
+  #isForNone = true;
+  /** Whose turn it was when the first user came; undefined: there is none yet. */
+  #madeIn: Claim | undefined;
+
+  /** Its listeners run after those of `users`. */
+  constructor(options: FirstAdminOptions) {
+    this.#options = options;
+    const { control, users } = options;
+    control.on(CLAIM_KEY, (_key, bytes) => {
+      const claim = readClaim(jsonOf<Claim>(bytes));
+      if (claim === undefined || claim.round <= this.round) return;
+      this.#holds = claim;
+      this.#isForNone = users.isEmpty;
+    });
+    control.on('user/', () => {
+      if (!users.isEmpty) this.#madeIn ??= this.#holds;
+    });
+  }
+
+  get round(): number {
+    return this.#holds?.round ?? 0;
+  }
+
+  /** It is this process' turn, and no user was there before it. */
+  get isOwn(): boolean {
+    return this.#holds?.by === this.#own && this.#isForNone;
+  }
+
+  /** The user came in this process' turn: nobody else takes one for it. */
+  get isMadeByOwn(): boolean {
+    return this.#madeIn?.by === this.#own;
+  }
+
+  /** Claims the next round; true: it is this process'. Rejects as Control.put does. */
+  async claim(roundMs: number): Promise<boolean> {
+    const round = this.round + 1;
+    const claim = Buffer.from(JSON.stringify({ round, by: this.#own } satisfies Claim));
+    await this.#options.control.put(CLAIM_KEY, claim);
+    await within(this.#options, roundMs, () => this.round >= round);
+    return this.round === round && this.isOwn;
+  }
+}
+
+/**
+ * Said after it is durable: if the process dies between, `fms-collector user passwd admin` makes another password.
+ * One whose turn was over before the user came says nothing: the next one, who claimed before that too, does.
+ */
+async function make({ users, say }: FirstAdminOptions, claims: Claims): Promise<void> {
   const grants = [{ site: EVERY_SITE, role: 'admin' as const }];
-  // Said after it is durable: if the process dies between, `fms-collector user passwd admin` makes another one.
-  const password = await users.create(FIRST_ADMIN, grants, undefined);
-  say(FIRST_ADMIN, password ?? '');
+  const mayWrite = (): boolean => claims.isOwn;
+  const password = users.isEmpty
+    ? await users.create(FIRST_ADMIN, grants, undefined, mayWrite)
+    : await users.setPassword(FIRST_ADMIN, undefined);
+  if (claims.isMadeByOwn || claims.isOwn) say(FIRST_ADMIN, password ?? '');
 }
 
 async function within(

@@ -92,17 +92,18 @@ export class Users {
   }
 
   /**
-   * Without a password one is made up, to be changed at the first login, and answered. Rejects with
-   * API_USER_REFUSED, API_PASSWORD_REFUSED, API_TOO_MANY, or as Control.put does.
+   * Without a password one is made up, to be changed at the first login, and answered. `mayWrite` is asked when all
+   * that takes long is done. Rejects with API_USER_REFUSED, API_PASSWORD_REFUSED, API_TOO_MANY, or as Control.put does.
    */
   async create(
     name: string,
     grants: readonly Grant[],
     chosen: string | undefined,
+    mayWrite: () => boolean = () => true,
   ): Promise<string | undefined> {
     const problem = this.#problemOf(name);
     if (problem !== undefined) throw new CollectorError('API_USER_REFUSED', problem);
-    const made = await this.#setPassword(name, chosen);
+    const made = await this.#setPassword(name, chosen, mayWrite);
     const nowMs = this.#clock.wallMs();
     // What a user of that name before chose is not this one's.
     await this.#languages.put(name, null);
@@ -160,11 +161,16 @@ export class Users {
     await this.#logins.put(name, { atMs: this.#clock.wallMs() });
   }
 
-  async #setPassword(name: string, chosen: string | undefined): Promise<string | undefined> {
+  async #setPassword(
+    name: string,
+    chosen: string | undefined,
+    mayWrite: () => boolean = () => true,
+  ): Promise<string | undefined> {
     const problem = chosen === undefined ? undefined : passwordProblem(chosen, name);
     if (problem !== undefined) throw new CollectorError('API_PASSWORD_REFUSED', problem);
     const made = chosen === undefined ? randomPassword() : undefined;
     const hash = await this.#hasher.hash(chosen ?? made ?? '');
+    if (!mayWrite()) throw new CollectorError('API_USER_REFUSED', 'another process makes it');
     await this.#passwords.put(name, { id: newId(), hash, mustChange: made !== undefined });
     return made;
   }
