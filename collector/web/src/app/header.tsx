@@ -5,6 +5,7 @@ import { Link, useLocation } from 'wouter';
 import { timeFormat, zoneName } from '../i18n/format.ts';
 import { useCommonSay } from '../i18n/say.ts';
 import { Choice } from '../ui/choice.tsx';
+import { Announcements } from './announcements.tsx';
 import { FiringCount } from './firing.tsx';
 import { useNowMs, useOverview, useZoneOf } from './overview.ts';
 import type { PageEntry } from './pages.tsx';
@@ -22,6 +23,7 @@ export function Header({ pages }: { pages: readonly PageEntry[] }): ReactNode {
           <strong>FMS</strong> <span>{say('product')}</span>
         </p>
         <FiringCount />
+        <Announcements />
         <Clock />
         <Settings />
         <User />

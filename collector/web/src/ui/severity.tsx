@@ -9,7 +9,12 @@ import type { CommonKey } from '../i18n/words.ts';
 
 /** Mildest first. */
 export const SEVERITIES: readonly Severity[] = ['INFO', 'WARNING', 'ERROR', 'CRITICAL'];
-const SHAPES: Record<Severity, string> = { INFO: '○', WARNING: '▲', ERROR: '◆', CRITICAL: '■' };
+export const SHAPES: Record<Severity, string> = {
+  INFO: '○',
+  WARNING: '▲',
+  ERROR: '◆',
+  CRITICAL: '■',
+};
 
 /** loud: nobody cares for it yet. seen: somebody does. quiet: over, or makes no messages. */
 export type Look = 'loud' | 'seen' | 'quiet';

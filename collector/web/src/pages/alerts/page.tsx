@@ -5,14 +5,15 @@ import { oneOf, useAddress } from '../../app/address.ts';
 import { useSay } from '../../i18n/say.ts';
 import { Choice } from '../../ui/choice.tsx';
 import { ZoneNote } from '../../ui/zone_note.tsx';
+import { ANOMALY_KEYS, AnomaliesTab } from './anomalies.tsx';
 import { FILTER_KEYS } from './filters.tsx';
 import { HistoryTab } from './history.tsx';
 import { NowTab } from './now.tsx';
 import { SilencesTab } from './silences_tab.tsx';
 import { ALERTS_WORDS } from './words.ts';
 
-const TABS = ['now', 'history', 'silences'] as const;
-const KEYS = ['tab', ...FILTER_KEYS] as const;
+const TABS = ['now', 'history', 'silences', 'anomalies'] as const;
+const KEYS = ['tab', ...FILTER_KEYS, ...ANOMALY_KEYS] as const;
 
 export default function AlertsPage(): ReactNode {
   const say = useSay(ALERTS_WORDS);
@@ -33,6 +34,7 @@ export default function AlertsPage(): ReactNode {
       {tab === 'now' ? <NowTab address={address} change={change} /> : null}
       {tab === 'history' ? <HistoryTab address={address} change={change} /> : null}
       {tab === 'silences' ? <SilencesTab /> : null}
+      {tab === 'anomalies' ? <AnomaliesTab address={address} change={change} /> : null}
     </>
   );
 }

@@ -16,7 +16,7 @@ export interface AnomalyWords {
   /** From when to when; of an open one since when. */
   spanOf: (anomaly: Anomaly) => string;
   reasonOf: (anomaly: Anomaly) => string;
-  detectorOf: (anomaly: Anomaly) => string;
+  detectorOf: (of: Pick<Anomaly, 'detector'>) => string;
   /** Peak and detector. */
   peakOf: (anomaly: Anomaly) => string;
   /** Value, what was expected, what else had a part. */
@@ -27,7 +27,7 @@ export function useAnomalyWords(): AnomalyWords {
   const say = useSay(DEVICE_WORDS);
   const { language } = usePreferences();
   const { clock, span } = useMoments();
-  const detectorOf = ({ detector }: Anomaly): string => {
+  const detectorOf = ({ detector }: Pick<Anomaly, 'detector'>): string => {
     const word = say(`detector_${detector}` as 'detector_rate');
     return word === `detector_${detector}` ? detector : word;
   };
