@@ -14,6 +14,7 @@ const ORDERS: Record<string, string> = {
   quarantine: 'log_partition, log_offset, log_index',
   events: 'log_partition, log_offset, log_index',
   releases: 'epoch, seq',
+  audit: 'number, log_offset',
 };
 
 const [path, ...tables] = process.argv.slice(2);

@@ -14,6 +14,7 @@ import {
   encodeQuarantine,
   encodeReadings,
 } from '../../../collector/processor/outputs.ts';
+import { encodeAudit } from '../../../collector/processor/outputs_audit.ts';
 import { wholeShare } from '../../../collector/shares.ts';
 import type { Writers } from '../../../collector/store/writer.ts';
 import { startWriters } from '../../../collector/store/writer.ts';
@@ -29,6 +30,7 @@ import {
   resolved,
   silenceEntry,
 } from '../../support/alert-entries.ts';
+import { auditEntries } from '../../support/audit-entries.ts';
 import type { Fault } from '../../support/memory-store.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { CLOCK, EPOCH, frameOf, headerOf, reading, T0 } from '../../support/wire.ts';
@@ -215,11 +217,13 @@ t.test('each row once, whatever befalls the inserts', async (t) => {
         store.faults = [...faults];
         let writers = start(log, store);
         let seq = 1;
+        const entries = auditEntries(sizes.length, T0);
         for (const [i, size] of sizes.entries()) {
           await append(log, 'readings', OutputKind.READINGS, readings(seq, size));
           await append(log, 'events', OutputKind.EVENT, encodeEvents([event, event]));
           for (const { kind, value } of recordsOf({ alerts: [alertEntry(0, { version: i + 1 })] }))
             await append(log, 'events', kind, value);
+          await append(log, 'events', OutputKind.AUDIT, encodeAudit(entries[i]!));
           seq += size;
           if (i === restartAfter) {
             await writers.stop();
@@ -232,6 +236,8 @@ t.test('each row once, whatever befalls the inserts', async (t) => {
         const places = store.rows.events.map((row) => `${row.logOffset}/${row.logIndex}`);
         assert.equal(places.length, 2 * sizes.length);
         assert.equal(new Set(places).size, places.length);
+        const numbers = store.rows.audit.map(({ number }) => number).sort((a, b) => a - b);
+        assert.deepEqual(numbers, range(1, sizes.length));
         const versions = new Set(store.rows.alerts.map(({ version }) => version));
         assert.equal(versions.size, sizes.length, 'a row may come twice');
         await log.close();
@@ -396,40 +402,49 @@ t.test('rows that the store lost are made up for from the log', async (t) => {
   }
 });
 
-t.test('alerts, anomalies, silences and marks that the store lost come again', async (t) => {
-  const log = await openLog(t);
-  const store = new MemoryStore();
-  const first = alertEntry(1);
-  await append(log, 'events', OutputKind.EVENT, encodeEvents([event]));
-  // Nothing else is in the end of the log that is looked at.
-  const all = {
-    alerts: [first, resolved(first), ...Array.from({ length: 20 }, (_, n) => alertEntry(n + 2))],
-    anomalies: [anomalyEntry(1)],
-    silences: [silenceEntry('s')],
-    marks: [markEntry(1)],
-  };
-  for (const { kind, value } of recordsOf(all)) await append(log, 'events', kind, value);
-  let writers = start(log, store);
-  await written(log, writers);
-  await writers.stop();
-  const tables = ['alerts', 'anomalies', 'silences', 'anomaly_marks'] as const;
-  const counts = (): number[] => tables.map((table) => store.rows[table].length);
-  t.same(counts(), [22, 1, 1, 1]);
-  const again = async (): Promise<void> => {
-    writers = start(log, store);
-    await until(() => writers.status().every(({ healing }) => !healing));
+t.test(
+  'alerts, anomalies, silences, marks and audit entries that the store lost come again',
+  async (t) => {
+    const log = await openLog(t);
+    const store = new MemoryStore();
+    const first = alertEntry(1);
+    await append(log, 'events', OutputKind.EVENT, encodeEvents([event]));
+    // Nothing else is in the end of the log that is looked at.
+    const all = {
+      alerts: [first, resolved(first), ...Array.from({ length: 20 }, (_, n) => alertEntry(n + 2))],
+      anomalies: [anomalyEntry(1)],
+      silences: [silenceEntry('s')],
+      marks: [markEntry(1)],
+    };
+    for (const { kind, value } of recordsOf(all)) await append(log, 'events', kind, value);
+    const entries = auditEntries(2, T0);
+    for (const entry of entries) await append(log, 'events', OutputKind.AUDIT, encodeAudit(entry));
+    let writers = start(log, store);
+    await written(log, writers);
     await writers.stop();
-  };
-  await again();
-  t.same(counts(), [22, 1, 1, 1], 'all is there: nothing is written');
-  for (const table of tables) {
-    store.rows[table].length = 0;
+    const tables = ['alerts', 'anomalies', 'silences', 'anomaly_marks'] as const;
+    const counts = (): number[] => tables.map((table) => store.rows[table].length);
+    t.same(counts(), [22, 1, 1, 1]);
+    const again = async (): Promise<void> => {
+      writers = start(log, store);
+      await until(() => writers.status().every(({ healing }) => !healing));
+      await writers.stop();
+    };
     await again();
-    t.ok(store.rows[table].length > 0, `${table} came again`);
-  }
-  t.match(store.rows.alerts.slice(0, 2), [{ version: 1 }, { version: 2 }]);
-  t.equal(store.rows.events.length, 1, 'what must not come twice did not');
-});
+    t.same(counts(), [22, 1, 1, 1], 'all is there: nothing is written');
+    for (const table of tables) {
+      store.rows[table].length = 0;
+      await again();
+      t.ok(store.rows[table].length > 0, `${table} came again`);
+    }
+    t.match(store.rows.alerts.slice(0, 2), [{ version: 1 }, { version: 2 }]);
+    t.equal(store.rows.audit.length, 2, 'what must not come twice did not');
+    store.rows.audit.length = 1;
+    await again();
+    t.match(store.rows.audit, [{ hash: entries[0]?.hash }, { hash: entries[1]?.hash }]);
+    t.equal(store.rows.events.length, 1);
+  },
+);
 
 t.test('rows that retention dropped are not missed', async (t) => {
   const log = await openLog(t);
