@@ -14,8 +14,6 @@ const COMBINATORS_MAX = 4;
 const TABLE_FUNCTIONS = new Set([
   'numbers',
   'numbers_mt',
-  'zeros',
-  'zeros_mt',
   'generateseries',
   'generate_series',
   'primes',

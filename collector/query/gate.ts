@@ -99,7 +99,8 @@ function checkSpelling(sql: string): void {
   if (/^\s*INTO OUTFILE\b/m.test(sql)) throw new GateRefusal('INTO OUTFILE is not taken', 'write');
   const bare = sql.replaceAll(/'(?:[^'\\]|\\[\s\S]|'')*'/g, "''");
   for (const [name] of bare.matchAll(/`(?:[^`\\]|\\[\s\S]|``)*`/g))
-    if (/[\\\p{Cc}]/u.test(name)) throw new GateRefusal('a name has control characters');
+    if (/[\\\p{Cc}]/u.test(name))
+      throw new GateRefusal('a name has control characters, backslashes or backticks');
   if (/:\s*Identifier\s*\}/i.test(bare))
     throw new GateRefusal('a parameter cannot be a name: only values are taken');
 }
