@@ -6,6 +6,8 @@ import type { AuditEntry } from '../../../collector/access/audit.ts';
 import type { Grant } from '../../../collector/access/principal.ts';
 import { csrfOf } from '../../../collector/access/sessions.ts';
 import { encodeCursor } from '../../../collector/api/cursor.ts';
+import { LiveDevices } from '../../../collector/api/live/devices.ts';
+import { LiveFleet } from '../../../collector/api/live/fleet.ts';
 import { createApi } from '../../../collector/api/server.ts';
 import { fakeContext } from '../../support/api-context.ts';
 import type { Clocked } from '../../support/users.ts';
@@ -193,19 +195,42 @@ async function* nothing(): AsyncGenerator<never> {}
 
 /** The store has one thing of each kind, of site a. */
 async function run<Row>(sql: string): Promise<Row[]> {
+  statements.push(sql);
   return ROWS.filter(([form]) => form.test(sql)).map(([, row]) => row as Row);
 }
+
+const devices = new LiveDevices();
+const fleet = new LiveFleet();
+for (const [site, gateway, device] of [
+  ['a', 'gw1', 'D-of-a'],
+  ['b', 'gw2', 'D-of-b'],
+] as const)
+  devices.apply({
+    partition: 0,
+    offset: 0,
+    site,
+    gateway,
+    receivedMs: NOW,
+    devices: [{ device, series: [] }],
+  });
 
 const clock: Clocked = { nowMs: NOW };
 const access = await openAccess(new MemoryControl(), clock);
 const { users, sessions, tokens } = access.opened;
 const deeds: AuditEntry[] = [];
+const statements: string[] = [];
 const defects: unknown[] = [];
 const app: FastifyInstance = await createApi(
   fakeContext(NOW, {
     access,
     clock: { wallMs: () => clock.nowMs },
-    gateways: [{ site: 'a', gateway: 'gw1' }],
+    sites: new Map(),
+    gateways: [
+      { site: 'a', gateway: 'gw1' },
+      { site: 'b', gateway: 'gw2' },
+    ],
+    devices,
+    fleet,
     queries: {
       run,
       exportTo: () => Promise.reject(new Error('no files here')),
@@ -339,6 +364,35 @@ t.test('every route answers every caller as the table says', async (t) => {
     defects.map(String).filter((text) => !text.includes('no files here')),
     [],
   );
+});
+
+/** The second one: of one site after the other, all of which may be seen. */
+const OF_SITES = /site IN \{visible|site = \{site:String\}/;
+
+t.test('what is shown to some is of their sites alone', async (t) => {
+  const ofA = /"(a|gw1|D-of-a)"/;
+  const shown = new Map<string, string>();
+  for (const [route, one] of Object.entries(ROUTES)) {
+    const [method = '', path = ''] = route.split(' ');
+    if (method !== 'get' || path === 'stream' || ([one].flat() as Asked[])[0]?.level !== 'viewer')
+      continue;
+    for (const query of ['', '?site=a']) {
+      statements.length = 0;
+      const answer = await app.inject({
+        url: `/api/v1/${path}${query}`,
+        headers: { host: 'localhost', ...(await headersOf('viewer b')) },
+      });
+      // Some have no such parameter.
+      if (answer.statusCode === 400) continue;
+      t.notMatch(answer.body, ofA, `${path}${query}`);
+      if (query === '') shown.set(path, answer.body);
+      // Silences are few, and filtered by what their patterns match.
+      for (const sql of path === 'silences' ? [] : statements)
+        t.match(sql, query === '' ? OF_SITES : /site IN \{visible/, `${path}${query}`);
+    }
+  }
+  for (const path of ['gateways', 'devices', 'overview'])
+    t.match(shown.get(path), /"(b|gw2)"/, `${path} has something to show`);
 });
 
 t.test('nothing is changed that is not written down', async (t) => {
