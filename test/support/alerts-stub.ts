@@ -115,6 +115,7 @@ export class AlertsStub {
   readonly silences = new Map<string, StubSilence>();
   devices: Json[] = [];
   readings: Json[] = [];
+  events: Json[] = [];
   /** What was asked to be changed. */
   readonly changes: { method: string; path: string; body: Json }[] = [];
   /** In place of doing what is asked. */
@@ -241,16 +242,21 @@ export class AlertsStub {
     if (action === 'acknowledge') this.#acknowledge(id, body);
     else if (action === 'mark') this.#mark(id, body);
     else if (method === 'POST') return this.#silence(body);
+    else if (method === 'PATCH') this.#changeSilence(id, body);
     else this.#endSilence(id);
     return { status: 202, body: { accepted: true, log_partition: 0, log_offset: 1 } };
   }
 
   #list(list: string, id: string, query: URLSearchParams): Answer | undefined {
+    if (list === 'alerts' && id !== '') return one(this.alerts.get(id));
     if (list === 'alerts') return ok(page(this.#alertsOf(query), query));
+    if (list === 'events') return ok(page(this.events, query));
     if (list === 'anomalies' && id === 'summary') return ok({ items: this.#summary() });
     if (list === 'anomalies') {
       const own = [...this.anomalies.values()].filter(
-        ({ site, device }) => site === query.get('site') && device === query.get('device'),
+        (anomaly) =>
+          isAsked(anomaly, query, ['site', 'device', 'detector', 'state']) &&
+          (!query.has('mark') || (anomaly.mark ?? 'none') === query.get('mark')),
       );
       return ok(
         page(
@@ -259,7 +265,7 @@ export class AlertsStub {
         ),
       );
     }
-    if (list === 'silences') return ok({ items: [...this.silences.values()], next: null });
+    if (list === 'silences') return ok(page(this.#silencesOf(query), query));
     if (list === 'devices') {
       const now = { last_ms: Date.now(), received_ms: Date.now() };
       const items = this.devices.map((device) => ({ ...device, ...now }));
@@ -273,7 +279,16 @@ export class AlertsStub {
     const state = query.get('state');
     return [...this.alerts.values()]
       .filter((alert) => (state === null ? alert.state !== 'resolved' : alert.state === state))
+      .filter((alert) => isAsked(alert, query, ['site', 'line', 'severity', 'rule']))
+      .filter(({ started_ms }) => started_ms >= Number(query.get('from') ?? 0))
       .sort((a, b) => b.started_ms - a.started_ms);
+  }
+
+  #silencesOf(query: URLSearchParams): StubSilence[] {
+    const ended = query.get('ended');
+    return [...this.silences.values()].filter(
+      ({ until_ms }) => ended === null || Number(until_ms) <= Date.now() === (ended === 'true'),
+    );
   }
 
   #summary(): Json[] {
@@ -325,12 +340,30 @@ export class AlertsStub {
     return { status: 202, body: { id } };
   }
 
+  #changeSilence(id: string, body: Json): void {
+    const silence = this.silences.get(id);
+    if (silence !== undefined) this.silences.set(id, { ...silence, ...body } as StubSilence);
+  }
+
   #endSilence(id: string): void {
-    this.silences.delete(id);
+    const silence = this.silences.get(id);
+    if (silence !== undefined) this.silences.set(id, { ...silence, until_ms: Date.now() });
     for (const alert of this.alerts.values())
       if (alert.silence === id)
         this.putAlert({ ...alert, silence: '', version: alert.version + 1 });
   }
+}
+
+function one(item: unknown): Answer {
+  if (item !== undefined) return ok(item);
+  const error = { code: 'API_NOT_FOUND', message: 'no such thing', hint: '' };
+  return { status: 404, body: { error } };
+}
+
+/** Parameters that were not asked for match everything. */
+function isAsked(item: object, query: URLSearchParams, names: readonly string[]): boolean {
+  const values = item as Record<string, unknown>;
+  return names.every((name) => !query.has(name) || values[name] === query.get(name));
 }
 
 function ok(body: unknown): Answer {

@@ -12,9 +12,9 @@ export const LAST = {
 } as const;
 export type Last = keyof typeof LAST;
 
-export const PERIOD_KEYS = ['last', 'from', 'until'] as const;
+export const PERIOD_KEYS = ['last', 'from', 'to'] as const;
 
-/** As in the address: `last` one of LAST, or `from` and `until` in UTC milliseconds. */
+/** As in the address: `last` one of LAST, or `from` and `to` in UTC milliseconds. */
 export type Period = Readonly<Record<(typeof PERIOD_KEYS)[number], string>>;
 
 /** In whole minutes where it follows the clock: the same question within a minute is the same request. */
@@ -25,7 +25,7 @@ export function boundsOf(period: Period, nowMs: number): { from?: number; to?: n
   }
   const bounds: { from?: number; to?: number } = {};
   const from = msOf(period.from);
-  const to = msOf(period.until);
+  const to = msOf(period.to);
   if (from !== undefined) bounds.from = from;
   if (to !== undefined) bounds.to = to;
   return bounds;

@@ -15,22 +15,22 @@ export function PeriodFields(props: {
   period: Period;
   /** Whose clock the times are of. */
   site: string;
-  onChange: ChangeAddress<'last' | 'from' | 'until'>;
+  onChange: ChangeAddress<'last' | 'from' | 'to'>;
 }): ReactNode {
   const { period, site, onChange } = props;
   const say = useCommonSay();
   const zone = useZoneOf()(site);
   const chosen = isLast(period.last)
     ? period.last
-    : period.from !== '' || period.until !== ''
+    : period.from !== '' || period.to !== ''
       ? BETWEEN
       : '';
   const choose = (value: string): void => {
-    if (value !== BETWEEN) onChange({ last: value, from: '', until: '' });
+    if (value !== BETWEEN) onChange({ last: value, from: '', to: '' });
     else {
       const nowMs = collectorNowMs();
       const { from = nowMs - LAST['24h'] } = boundsOf(period, nowMs);
-      onChange({ last: '', from: String(from), until: String(Math.ceil(nowMs / 60_000) * 60_000) });
+      onChange({ last: '', from: String(from), to: String(Math.ceil(nowMs / 60_000) * 60_000) });
     }
   };
   return (
@@ -57,9 +57,9 @@ export function PeriodFields(props: {
           />
           <TimeField
             label={say('until')}
-            ms={period.until}
+            ms={period.to}
             zone={zone}
-            onChange={(until) => onChange({ until })}
+            onChange={(to) => onChange({ to })}
           />
         </>
       ) : null}

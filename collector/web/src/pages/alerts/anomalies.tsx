@@ -26,7 +26,7 @@ import { ALERTS_WORDS } from './words.ts';
 /** Beside the filters that alerts have too. */
 export const ANOMALY_KEYS = ['detector', 'mark', 'was'] as const;
 type Key = FilterKey | (typeof ANOMALY_KEYS)[number];
-const SHOWN_KEYS: readonly Key[] = ['site', 'last', 'from', 'until', ...ANOMALY_KEYS];
+const SHOWN_KEYS: readonly Key[] = ['site', 'last', 'from', 'to', ...ANOMALY_KEYS];
 
 const STATES = ['open', 'ended'] as const;
 const MARKS = ['none', 'true', 'false', 'maintenance'] as const;
@@ -180,11 +180,7 @@ function AnomalyRow({ anomaly }: { anomaly: Anomaly }): ReactNode {
         </p>
       </div>
       <div className={look.rowActions}>
-        <AnomalyMarks
-          anomaly={anomaly}
-          mayMark={mayAt('operator', site)}
-          onMarked={() => undefined}
-        />
+        <AnomalyMarks anomaly={anomaly} mayMark={mayAt('operator', site)} />
       </div>
     </li>
   );

@@ -117,7 +117,7 @@ function Reading({ entry }: { entry: EntryWhole }): ReactNode {
   const { device, channel, time_ms, value, quality } = reading;
   const said = QUALITIES[Math.min(quality & 3, 2)] ?? 'quality_bad';
   const from = String(time_ms - AROUND_MS);
-  const until = String(time_ms + AROUND_MS);
+  const to = String(time_ms + AROUND_MS);
   return (
     <>
       <h3>{say('reading')}</h3>
@@ -125,7 +125,7 @@ function Reading({ entry }: { entry: EntryWhole }): ReactNode {
         <Fact name={say('device')}>
           <Name text={device} />{' '}
           <Link
-            href={`/device/${encodeURIComponent(site)}/${encodeURIComponent(device)}?from=${from}&to=${until}`}
+            href={`/device/${encodeURIComponent(site)}/${encodeURIComponent(device)}?from=${from}&to=${to}`}
           >
             <Name text={say('chart_then', { device })} />
           </Link>

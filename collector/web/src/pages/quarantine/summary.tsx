@@ -42,7 +42,7 @@ export function SummaryTable(props: {
         site: group.site,
         last: '',
         from: String(group.from_ms ?? ''),
-        until: String(group.to_ms ?? ''),
+        to: String(group.to_ms ?? ''),
       });
   };
   const columns: Column<Group>[] = [
