@@ -4,7 +4,7 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AuditHead } from '../../processor/outputs_audit.ts';
+import type { AuditHead, AuditRecord } from '../../processor/outputs_audit.ts';
 import { NO_AUDIT } from '../../processor/outputs_audit.ts';
 import type { KnownHead } from '../live/audit.ts';
 import type { Queries } from '../queries.ts';
@@ -34,6 +34,8 @@ export interface VerifyOptions {
   known: () => KnownHead | undefined;
   /** Offset in `events` up to which the store has everything; undefined: nobody knows. */
   written: () => number | undefined;
+  /** Whether the log has this row's entry, where the row says. */
+  isInLog: (row: Row) => Promise<boolean>;
   /** Entries that were logged before may have left the store. */
   keptMs: number;
   from: VerifyPlace | undefined;
@@ -87,10 +89,7 @@ class Verification {
     const { number, hash } = this.#walk.head;
     if (number === this.#known.number && hash !== this.#known.hash)
       return this.#broken({ number, reason: 'rewritten' });
-    const beyond = await this.#madeElsewhere();
-    return beyond === undefined
-      ? this.#verdict({})
-      : this.#broken({ number: beyond, reason: 'inserted' });
+    return (await this.#walkBeyond()) ?? this.#verdict({});
   }
 
   /** Undefined: right up to what the log is known to have made, or to the end. */
@@ -133,19 +132,34 @@ ORDER BY number, log_offset LIMIT ${STEP_ROWS}`,
     return { isEnd: rows.length < STEP_ROWS };
   }
 
-  /** The first number beyond what the log made; what this process hears of in a moment is not. */
-  async #madeElsewhere(): Promise<number | undefined> {
-    const { queries, known, signal } = this.#options;
+  /**
+   * What lies beyond the known head: this process may hear of it in a moment, or was killed before the head was
+   * kept, and then the log has it. What it has not was put in.
+   */
+  async #walkBeyond(): Promise<Verdict | undefined> {
+    const { queries, signal } = this.#options;
     for (;;) {
-      const number = known()?.number ?? 0;
-      const [row] = await queries.run<{ number: number }>(
-        'SELECT number FROM audit WHERE number > {number:UInt64} ORDER BY number LIMIT 1',
-        { number },
+      const rows = await queries.run<Row>(
+        `SELECT * FROM audit WHERE number > {number:UInt64} ORDER BY number, log_offset LIMIT ${STEP_ROWS}`,
+        { number: this.#walk.head.number },
         signal,
       );
-      if (row === undefined) return undefined;
-      if (await this.#waited()) return Number(row.number);
+      for (const row of rows) {
+        const entry = toAudit(row);
+        while (!(await this.#isMade(row, entry)))
+          if (await this.#waited()) return this.#broken({ ...entry, reason: 'inserted' });
+        const fault = this.#walk.take(entry);
+        if (fault !== undefined) return this.#broken(fault);
+      }
+      if (rows.length < STEP_ROWS) return undefined;
     }
+  }
+
+  async #isMade(row: Row, { number, hash }: AuditRecord): Promise<boolean> {
+    const known = this.#options.known();
+    if (known !== undefined && known.number > number) return true;
+    if (known?.number === number && known.hash === hash) return true;
+    return await this.#options.isInLog(row);
   }
 
   /** Lets a moment pass; true: there were enough of them. */

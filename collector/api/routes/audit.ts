@@ -3,7 +3,8 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { CollectorError } from '../../errors.ts';
-import { NO_AUDIT } from '../../processor/outputs_audit.ts';
+import { decodeAudit, NO_AUDIT } from '../../processor/outputs_audit.ts';
+import { OutputKind } from '../../types.ts';
 import type { RouteAccess } from '../access.ts';
 import type { AuditFormat } from '../audit/files.ts';
 import { AUDIT_FORMATS, fileText } from '../audit/files.ts';
@@ -221,10 +222,26 @@ async function verified(
     written: () =>
       stored.writers().find(({ topic, partition }) => topic === 'events' && partition === 0)
         ?.position,
+    isInLog: (row) => isInLog(context, row),
     keptMs: clock.wallMs() - stored.store.retentionMs.audit + RETENTION_MARGIN_MS,
     from: cursor === undefined ? await placeAfter(context, after, signal) : placeOf(cursor),
     signal,
   });
+}
+
+/** Rejects as Log.read does, but for what was trimmed. */
+async function isInLog({ live }: ApiContext, row: Row): Promise<boolean> {
+  const log = live()?.log;
+  if (log === undefined || row.log_id !== log.identity || row.log_partition !== 0) return false;
+  const offset = Number(row.log_offset);
+  try {
+    const [record] = await log.read('events', 0, offset, { maxRecords: 1, maxBytes: 1 });
+    if (record?.offset !== offset || record.kind !== OutputKind.AUDIT) return false;
+    return decodeAudit(record.value).hash === row.hash;
+  } catch (error) {
+    if (error instanceof CollectorError && error.code === 'LOG_POSITION_OUTSIDE') return false;
+    throw error;
+  }
 }
 
 /** Rejects with API_NOT_FOUND. */

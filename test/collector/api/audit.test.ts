@@ -254,6 +254,7 @@ const options: VerifyOptions = {
   queries: boundedQueries(store as Store),
   known: () => head,
   written: () => writtenTo,
+  isInLog: async () => false,
   keptMs: 0,
   from: undefined,
   signal: new AbortController().signal,
@@ -272,6 +273,15 @@ t.test('an entry that the log never made', async (t) => {
     await verifyAudit({ ...options, known: later, settleMs: 60_000 }),
     { ok: true },
     'one that this process hears of a moment later is none',
+  );
+  head = headOf(ENTRIES[COUNT - 4]!);
+  const offsets: unknown[] = [];
+  const isInLog: VerifyOptions['isInLog'] = async (row) => offsets.push(row.log_offset) > 0;
+  t.match(await verifyAudit({ ...options, isInLog }), { ok: true, entries: COUNT });
+  t.same(
+    offsets,
+    [COUNT - 2, COUNT - 1, COUNT].map((n) => 10 * n),
+    'those that the log has, though the head was not kept before a kill',
   );
 });
 
