@@ -31,7 +31,7 @@ const DATABASE_DEFAULT = 'default';
 
 const LIMITS: AskLimits = {
   timeoutMs: 60_000,
-  maxMemoryBytes: 512 * 2 ** 20,
+  maxMemoryBytes: 384 * 2 ** 20,
   maxResultBytes: 64 * 2 ** 20,
   maxThreads: PERSON_THREADS,
 };

@@ -1,5 +1,6 @@
 /** The answer of a query as columns and rows for a page: from the engine's JSONCompact. */
 
+import { CollectorError } from '../errors.ts';
 import type { Answer } from '../store/asking.ts';
 
 /** Beside those that a person asks for. */
@@ -24,10 +25,18 @@ export interface QueryResult {
   read_bytes: number;
 }
 
+/** Of the text: it is taken apart while everything else waits. */
+const TEXT_BYTES_MAX = 32 * 2 ** 20;
+
 const INTEGER_64 = /^(?:Nullable\(|LowCardinality\()*U?Int64\)*$/;
 
-/** `maxRows`: the answer was asked for with one more. */
+/** `maxRows`: the answer was asked for with one more. Throws STORE_QUERY_REFUSED when it is too large. */
 export function resultOf(answer: Answer, maxRows: number): QueryResult {
+  if (answer.body.length > TEXT_BYTES_MAX)
+    throw new CollectorError(
+      'STORE_QUERY_REFUSED',
+      `the answer exceeded ${TEXT_BYTES_MAX} bytes: ask for fewer rows or columns`,
+    );
   const { meta, data, rows_before_limit_at_least } = parsed(answer.body);
   const truncated = data.length > maxRows;
   const rows = truncated ? data.slice(0, maxRows) : data;

@@ -24,7 +24,7 @@ const TIMEOUT_MAX_MS = 120_000;
 const TIMEOUT_DEFAULT_MS = 60_000;
 /** JSON escapes make the text of a statement longer. */
 const BODY_BYTES_MAX = 6 * SQL_CHARS_MAX + 65_536;
-const MAX_MEMORY_BYTES = 512 * 2 ** 20;
+const MAX_MEMORY_BYTES = 384 * 2 ** 20;
 const MAX_RESULT_BYTES = 32 * 2 ** 20;
 
 const BODY = {
