@@ -314,7 +314,7 @@ function toConfig(
       trustedProxies: http.trusted_proxies,
     },
     clickhouseHttp: content.clickhouse_http,
-    access: toAccess(content.access, say),
+    access: toAccess(content.access),
     log: {
       partitions: log.partitions,
       maxBytes: log.max_bytes,
@@ -369,18 +369,14 @@ function toConfig(
   };
 }
 
-function toAccess(access: AccessContent, say: (path: Path, message: string) => void): AccessPolicy {
-  const { session_idle_hours: idleHours, session_hours: longestHours } = access;
-  if (idleHours > longestHours)
-    say(
-      ['access', 'session_idle_hours'],
-      'access.session_idle_hours must not exceed session_hours',
-    );
+function toAccess(access: AccessContent): AccessPolicy {
+  const longestMs = access.session_hours * HOUR_MS;
+  const idleMs = Math.min(access.session_idle_hours * HOUR_MS, longestMs);
   return {
     thisMachine: access.this_machine,
     anonymous: access.anonymous,
     metrics: access.metrics,
-    session: { idleMs: idleHours * HOUR_MS, longestMs: longestHours * HOUR_MS },
+    session: { idleMs, longestMs },
   };
 }
 
