@@ -6,6 +6,7 @@ import { fastify } from 'fastify';
 import { CollectorError } from '../errors.ts';
 import { retryAfterOf, toAnswer } from './api_error.ts';
 import type { ApiContext } from './context.ts';
+import { tagAnswers } from './etags.ts';
 import { guardRoutes } from './guard.ts';
 import { openApiDocument } from './openapi.ts';
 import type { PageFallback } from './pages.ts';
@@ -115,6 +116,7 @@ export async function createApi(
     if (!isAllowedHost(hostname, options.allowedHosts))
       throw new CollectorError('API_HOST_REFUSED', `not known here as ${hostname}`);
   });
+  tagAnswers(app);
   app.setErrorHandler((error, request, reply) => {
     const { status, body, unexpected } = toAnswer(error);
     if (unexpected) options.onDefect(error, request.url);
@@ -165,7 +167,7 @@ export async function createApi(
   app.get(
     '/api/v1/openapi.json',
     {
-      config: { access: { role: 'viewer' } },
+      config: { access: { role: 'viewer' }, tagged: true },
       schema: {
         summary: 'This document',
         querystring: query({}),

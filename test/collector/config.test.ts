@@ -116,6 +116,47 @@ http: { port: 8080 }
   t.notOk(mistakes.join().includes('one-of-two-tokens'), 'no token is ever printed');
 });
 
+t.test('who may what without login, and how long a login holds', async (t) => {
+  const none = loadConfig(fileWith(t, ''));
+  t.same(none.access, {
+    thisMachine: 'none',
+    anonymous: 'none',
+    metrics: 'public',
+    session: { idleMs: 43_200_000, longestMs: 604_800_000 },
+  });
+  t.same(none.http.trustedProxies, []);
+  const file = fileWith(
+    t,
+    'access: { this_machine: operator, anonymous: viewer, session_idle_hours: 0.5 }\nhttp: { trusted_proxies: [10.0.0.0/8, "fd00::/8", 192.168.1.7] }\n',
+  );
+  t.match(loadConfig(file), {
+    access: { thisMachine: 'operator', anonymous: 'viewer', session: { idleMs: 1_800_000 } },
+    http: { trustedProxies: ['10.0.0.0/8', 'fd00::/8', '192.168.1.7'] },
+  });
+  t.match(loadConfig(file, { FMS_COLLECTOR_ACCESS__ANONYMOUS: 'none' }), {
+    access: { anonymous: 'none' },
+  });
+  t.match(
+    mistakesOf(
+      fileWith(
+        t,
+        'http:\n  trusted_proxies:\n    - 10.0.0.0/33\n    - proxy\n    - 10.0.0.0/8/8\naccess:\n  this_machine: root\n  anonymous: operator\n  session_idle_hours: 0\n  more: 1\n',
+      ),
+    ),
+    [
+      /^3: http\.trusted_proxies.*"10.0.0.0\/33" is not a network/,
+      /^4: .*"proxy"/,
+      /^5: /,
+      /^7: access\.this_machine/,
+      /^8: access\.anonymous/,
+      /^9: access\.session_idle_hours/,
+      /^10: .*"more"/,
+    ],
+  );
+  const longer = 'access:\n  session_hours: 8\n';
+  t.match(loadConfig(fileWith(t, longer)), { access: { session: { idleMs: 28_800_000 } } });
+});
+
 t.test('what is no YAML, twice the same key, a section that is no map', async (t) => {
   t.match(mistakesOf(fileWith(t, 'mqtt: { port: 1\nhttp: }')).join(), /^\d+: /);
   t.match(mistakesOf(fileWith(t, 'mqtt: {}\nmqtt: {}\n')), [/^2: /]);
@@ -150,7 +191,7 @@ t.test('the environment overrides single values', async (t) => {
 
 t.test('each value of the schema that is no list or map has a variable', async (t) => {
   const variables = envVariables();
-  for (const section of ['mqtt', 'http', 'log', 'store'] as const)
+  for (const section of ['mqtt', 'http', 'access', 'log', 'store'] as const)
     for (const [key, node] of Object.entries(schema.properties[section].properties)) {
       if (!('type' in node) || node.type === 'array' || node.type === 'object') continue;
       const name = `FMS_COLLECTOR_${section}__${key}`.toUpperCase();

@@ -42,7 +42,7 @@ export function alertRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/alerts',
     {
-      config: { access: { role: 'viewer' } },
+      config: { access: { role: 'viewer' }, tagged: true },
       schema: {
         summary: 'Alerts, with their history',
         description:

@@ -57,7 +57,7 @@ export function anomalyRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/anomalies',
     {
-      config: { access: { role: 'viewer' } },
+      config: { access: { role: 'viewer' }, tagged: true },
       schema: {
         summary: 'Anomalies: when devices were not as they had been learnt to be',
         description:

@@ -120,7 +120,7 @@ export function deviceRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/devices',
     {
-      config: { access: { role: 'viewer' } },
+      config: { access: { role: 'viewer' }, tagged: true },
       schema: {
         summary: 'Devices with state, place, profile and the newest value of each channel',
         querystring: query({

@@ -33,7 +33,7 @@ export function eventRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/events',
     {
-      config: { access: { role: 'viewer' } },
+      config: { access: { role: 'viewer' }, tagged: true },
       schema: {
         summary: 'What happened: gaps, clock steps, devices and gateways that came and went',
         description: 'Newest first.',

@@ -92,7 +92,7 @@ export function gatewayRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/gateways',
     {
-      config: { access: { role: 'viewer' } },
+      config: { access: { role: 'viewer' }, tagged: true },
       schema: {
         summary: 'Gateways with state, buffer, clock, readers and the sum of their ledger',
         querystring: query({

@@ -100,7 +100,7 @@ export function profileRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get(
     '/api/v1/profiles',
     {
-      config: { access: { role: 'viewer' } },
+      config: { access: { role: 'viewer' }, tagged: true },
       schema: {
         summary: 'The device profiles and assignments that hold now',
         querystring: query({}),

@@ -86,7 +86,7 @@ export function qualityRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/quality',
     {
-      config: { access: { role: 'viewer' } },
+      config: { access: { role: 'viewer' }, tagged: true },
       schema: {
         summary: 'Data quality by device and time: four dimensions, and what cost points',
         querystring: query(

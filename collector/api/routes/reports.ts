@@ -37,7 +37,7 @@ export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: ListQuery }>(
     '/api/v1/reports',
     {
-      config: { access: { role: 'viewer' } },
+      config: { access: { role: 'viewer' }, tagged: true },
       schema: {
         summary: 'Quality reports, the newest period first',
         querystring: query({
@@ -69,7 +69,7 @@ export function reportRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Params: Place; Querystring: { format: 'json' | 'html'; lang: 'en' | 'ko' } }>(
     '/api/v1/reports/:site/:period/:label',
     {
-      config: { access: { role: 'viewer' } },
+      config: { access: { role: 'viewer' }, tagged: true },
       schema: {
         summary: 'One quality report, as JSON or as a page of its own',
         params: object({ site: NAME, period: PERIOD, label: LABEL }),

@@ -16,7 +16,7 @@ export function schemaRoutes(app: FastifyInstance): void {
     app.get(
       `/api/v1/schema/${file}`,
       {
-        config: { access: { role: 'viewer' } },
+        config: { access: { role: 'viewer' }, tagged: true },
         schema: {
           summary,
           produces: 'text/plain',

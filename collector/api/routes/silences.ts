@@ -84,7 +84,7 @@ export function silenceRoutes(app: FastifyInstance, context: ApiContext): void {
   app.get<{ Querystring: Query }>(
     '/api/v1/silences',
     {
-      config: { access: { role: 'viewer' } },
+      config: { access: { role: 'viewer' }, tagged: true },
       schema: {
         summary: 'Silences and maintenance windows',
         description: `Those that end last first; of all that ever were, the ${LOOKED_AT_MAX} that end last.`,

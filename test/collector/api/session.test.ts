@@ -213,3 +213,24 @@ t.test('what a proxy says counts only when it is trusted', async (t) => {
   t.same(await seen(['10.0.0.0/8', '8.8.8.8'], '10.0.0.1'), ['9.9.9.9', true]);
   t.same(await seen(['10.0.0.0/8'], '11.0.0.1'), ['11.0.0.1', undefined]);
 });
+
+t.test('what has not changed is not sent again, but asked for each time', async (t) => {
+  const { app, access } = await scene(t);
+  const { headers } = await logIn(app, 'kim', PASSWORD);
+  const ask = async (more: Record<string, string> = {}) =>
+    await app.inject({ url: '/api/v1/gateways', headers: { ...HOST, ...headers, ...more } });
+  const first = await ask();
+  const tag = String(first.headers.etag);
+  t.match(tag, /^"[\w-]{27}"$/);
+  t.match(first.headers, { 'cache-control': 'private, no-cache', vary: 'cookie, authorization' });
+  for (const known of [tag, `W/${tag}`, `"other", ${tag}`]) {
+    const again = await ask({ 'if-none-match': known });
+    t.same([again.statusCode, again.body], [304, '']);
+  }
+  t.equal((await ask({ 'if-none-match': '"other"' })).body, first.body);
+  await access.opened.users.change('kim', { grants: [{ site: 'elsewhere', role: 'viewer' }] });
+  const other = await ask({ 'if-none-match': tag });
+  t.equal(other.statusCode, 200, 'another site, another answer');
+  await access.opened.sessions.endAllOf('kim');
+  t.equal((await ask({ 'if-none-match': tag })).statusCode, 401);
+});
