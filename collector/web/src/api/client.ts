@@ -95,8 +95,11 @@ export const connectionStore = {
 
 const refusalListeners = new Set<Listener>();
 
-/** Calls `listener` whenever the collector does not know who asks: the session may have ended. */
-export function onUnauthenticated(listener: Listener): () => void {
+/**
+ * Calls `listener` whenever the collector refuses something for want of rights: the session may have ended. Where
+ * looking needs no login, one that has ended goes on as nobody's, so that it is no 401 that tells of it.
+ */
+export function onRefused(listener: Listener): () => void {
   refusalListeners.add(listener);
   return () => refusalListeners.delete(listener);
 }
@@ -124,7 +127,7 @@ async function answerOf<T>(url: string, init: RequestInit, options: AskOptions):
   const body: unknown = await response.json().catch(() => undefined);
   if (response.ok && body !== undefined) return body as T;
   const failure = failureOf(response, body);
-  if (failure.code === 'API_UNAUTHENTICATED' || failure.code === 'API_CSRF')
+  if (failure.status === 401 || failure.status === 403 || failure.code === 'API_TOKEN_REFUSED')
     for (const listener of refusalListeners) listener();
   throw failure;
 }

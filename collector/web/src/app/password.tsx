@@ -44,7 +44,7 @@ export function PasswordForm({ onDone }: { onDone?: () => void }): ReactNode {
     set: (value: string) => void,
   ): ReactNode => (
     <label>
-      {say(label)}
+      {say(label === 'password' ? 'current_password' : label)}
       <input
         name={label}
         type="password"

@@ -3,7 +3,7 @@
 import type { Query, UseQueryResult } from '@tanstack/react-query';
 import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
-import { ApiFailure, ask, onUnauthenticated, rememberCsrf, send } from '../api/client.ts';
+import { ApiFailure, ask, onRefused, rememberCsrf, send } from '../api/client.ts';
 import type { Role, Session } from '../api/types.ts';
 
 const LOOK_AGAIN_MS = 60_000;
@@ -47,12 +47,12 @@ export function useSessionQuery(): UseQueryResult<KnownSession | null> {
   return useQuery(sessionQuery);
 }
 
-/** Looks at once when the collector refused something because it does not know who asks. Once, in the frame. */
+/** Looks at once when the collector refused something. Once, in the frame. */
 export function useSessionWatch(): void {
   const client = useQueryClient();
   useEffect(
     () =>
-      onUnauthenticated(() => {
+      onRefused(() => {
         const known = client.getQueryData<KnownSession | null>(KEY);
         // The question after the session itself may be refused, too.
         if (known?.user.kind !== 'user' || known.hasEnded) return;

@@ -15,13 +15,19 @@ export function Table<Row>(props: {
   columns: readonly Column<Row>[];
   rows: readonly Row[];
   keyOf: (row: Row) => string;
+  /** On a phone each row is a card with its cells beneath each other: for rows with buttons or long texts. */
+  isCards?: boolean;
   /** For styles and tests. */
   attributesOf?: (row: Row) => Record<`data-${string}`, string>;
 }): ReactNode {
-  const { label, columns, rows, keyOf, attributesOf } = props;
+  const { label, columns, rows, keyOf, attributesOf, isCards = false } = props;
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
-    <section className="table-frame" aria-label={label} tabIndex={0}>
+    <section
+      className={isCards ? 'table-frame cards' : 'table-frame'}
+      aria-label={label}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
+      tabIndex={0}
+    >
       <table>
         <thead>
           <tr>
@@ -35,8 +41,12 @@ export function Table<Row>(props: {
         <tbody>
           {rows.map((row) => (
             <tr key={keyOf(row)} {...attributesOf?.(row)}>
-              {columns.map(({ key, isNumber, cell }) => (
-                <td key={key} className={isNumber === true ? 'number' : undefined}>
+              {columns.map(({ key, head, isNumber, cell }) => (
+                <td
+                  key={key}
+                  className={isNumber === true ? 'number' : undefined}
+                  data-head={isCards ? head : undefined}
+                >
                   {cell(row)}
                 </td>
               ))}

@@ -22,6 +22,7 @@ import type { AuditItem } from './types.ts';
 import { ADMIN_WORDS } from './words.ts';
 
 const LIMIT = 100;
+const DETAIL_CHARS = 160;
 
 export function AuditSection(): ReactNode {
   const say = useSay(ADMIN_WORDS);
@@ -165,6 +166,7 @@ function Entries({ entries, site }: { entries: readonly AuditItem[]; site: strin
   const shownSite = site || firstSite;
   return (
     <Table
+      isCards
       label={say('section_audit')}
       rows={entries}
       keyOf={({ number, hash }) => `${number} ${hash}`}
@@ -209,26 +211,28 @@ function Entries({ entries, site }: { entries: readonly AuditItem[]; site: strin
   );
 }
 
-/** A line is shown at once, more of it on demand. */
+/** A short one is shown at once, a longer one on demand. */
 function Detail({ text }: { text: string }): ReactNode {
   const say = useSay(ADMIN_WORDS);
   const lines = detailLines(text);
-  const isShort = lines.length <= 2 && text.length <= 120;
-  const list = (
-    <ul className={look.plain}>
-      {lines.map((line, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: lines of a text that does not change
-        <li key={index} className={look.detail}>
-          <Name text={line} />
-        </li>
-      ))}
-    </ul>
-  );
-  if (isShort) return list;
+  if (lines.length === 0) return null;
+  if (text.length <= DETAIL_CHARS)
+    return (
+      <span className={look.detail}>
+        <Name text={lines.join(' · ')} />
+      </span>
+    );
   return (
     <details>
       <summary>{say('audit_lines', { n: lines.length })}</summary>
-      {list}
+      <ul className={look.plain}>
+        {lines.map((line, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: lines of a text that does not change
+          <li key={index} className={look.detail}>
+            <Name text={line} />
+          </li>
+        ))}
+      </ul>
     </details>
   );
 }

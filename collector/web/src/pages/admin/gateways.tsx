@@ -76,6 +76,7 @@ function List(props: {
         <Empty text={empty} />
       ) : (
         <Table
+          isCards
           label={title}
           rows={gateways}
           keyOf={({ site, gateway }) => JSON.stringify([site, gateway])}

@@ -146,6 +146,7 @@ function TokenTable(props: {
   ];
   return (
     <Table
+      isCards
       label={say('section_tokens')}
       rows={tokens}
       keyOf={({ id }) => id}

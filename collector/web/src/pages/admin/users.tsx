@@ -66,6 +66,7 @@ function UserTable(props: { users: readonly User[]; onAsk: (asks: Asks) => void 
   const { name: ownName } = usePermissions();
   return (
     <Table
+      isCards
       label={say('section_users')}
       rows={users}
       keyOf={({ name }) => name}

@@ -85,7 +85,7 @@ export function ApplyDialog(props: {
           disabled={isSending || checked === undefined}
           onClick={() => void apply()}
         >
-          {isSending ? say('sending') : say(text === null ? 'file_remove' : 'apply')}
+          {isSending ? say('sending') : say(text === null ? 'remove' : 'apply_now')}
         </button>
         <button type="button" className="act" onClick={onClose}>
           {say('cancel')}

@@ -67,6 +67,7 @@ function Holding({ profiles }: { profiles: Profiles }): ReactNode {
         </div>
       )}
       <Table
+        isCards
         label={say('holding')}
         rows={profiles.profiles}
         keyOf={({ name }) => name}

@@ -7,6 +7,9 @@ import type { KeyboardEvent, ReactNode, Ref } from 'react';
 import { useEffect, useImperativeHandle, useRef } from 'react';
 import look from './profiles.module.css';
 
+const ROWS_MIN = 12;
+const ROWS_MAX = 32;
+
 export interface TextHandle {
   /** Shows a line (from 1) and selects it. */
   goTo(line: number): void;
@@ -61,6 +64,7 @@ export function TextField(props: {
         autoCapitalize="none"
         autoComplete="off"
         wrap="off"
+        rows={Math.min(Math.max(count + 1, ROWS_MIN), ROWS_MAX)}
         readOnly={isReadOnly}
         value={text}
         onChange={({ target }) => onChange(target.value)}
