@@ -41,6 +41,7 @@ const programs: Component[] = [
     'prometheus-alertmanager',
     'tests of alerts that go to a real Alertmanager',
   ),
+  program('promtool', 'prometheus', 'tests of the rules and configuration for Prometheus'),
   program('openssl', 'openssl', 'tests of encrypted connections'),
 ];
 
@@ -111,7 +112,7 @@ function install(packages: string[]): void {
     if (ours) rmSync(policy, { force: true });
   }
   // Nor is it to begin with the next start of the machine.
-  const services = ['mosquitto', 'prometheus-alertmanager'].filter((name) =>
+  const services = ['mosquitto', 'prometheus', 'prometheus-alertmanager'].filter((name) =>
     packages.includes(name),
   );
   if (services.length > 0 && existsSync('/run/systemd/system'))

@@ -125,3 +125,23 @@ function fieldMistakes(panel: Panel, kind: string, where: string): string[] {
   }
   return mistakes;
 }
+
+interface AlertRule {
+  data: { datasourceUid: string; model: Query }[];
+}
+
+/** Rules as in a file; the group and the folder are added. Models of expressions have no type in the SDK. */
+export function alertRuleMistakes(rule: AlertRule, where: string): string[] {
+  const { data, ...rest } = rule;
+  const whole = {
+    ...rest,
+    folderUID: 'fms',
+    orgID: 1,
+    ruleGroup: 'fms',
+    data: data.map(({ model, ...query }) => ({ ...query, model: {} })),
+  };
+  const mistakes = mistakesOf(of('AlertRule'), whole, where);
+  for (const { datasourceUid, model } of data)
+    if (datasourceUid !== '__expr__') mistakes.push(...targetMistakes(model, where));
+  return mistakes;
+}

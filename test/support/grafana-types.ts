@@ -1,5 +1,6 @@
 /** Types of Grafana's SDK under names of their own, for the schemas of grafana-schema.ts. */
 
+import type * as alerting from '@grafana/grafana-foundation-sdk/alerting';
 import type * as dashboard from '@grafana/grafana-foundation-sdk/dashboard';
 import type * as prometheus from '@grafana/grafana-foundation-sdk/prometheus';
 import type * as stat from '@grafana/grafana-foundation-sdk/stat';
@@ -13,6 +14,7 @@ export type TheRowPanel = dashboard.RowPanel;
 export type ThePanel = dashboard.Panel;
 export type TheStandardFields = dashboard.FieldConfig;
 export type ThePrometheusQuery = prometheus.Dataquery;
+export type TheAlertRule = alerting.Rule;
 export type TheClickHouseQuery = targets.ClickHouseQuery;
 export type ThestatOptions = stat.Options;
 export type ThetableOptions = table.Options;

@@ -1,8 +1,8 @@
-/** `npm run build:grafana`: writes the dashboards' JSON, which is committed: Grafana needs no build. */
+/** `npm run build:grafana`: writes the dashboards and alert rules, which are committed: Grafana needs no build. */
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { dashboardFiles } from './files.ts';
+import { alertingText, dashboardFiles } from './files.ts';
 
 const folder = join(import.meta.dirname, '../dashboards');
 rmSync(folder, { recursive: true, force: true });
@@ -11,3 +11,4 @@ for (const [path, text] of dashboardFiles()) {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, text);
 }
+writeFileSync(join(folder, '../provisioning/alerting/fms.yaml'), alertingText());
