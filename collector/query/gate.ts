@@ -5,7 +5,7 @@
  * passed is what runs: the engine's spelling, and not what the person wrote. docs/decisions/0029.
  */
 
-import type { StatementParser } from '../store/asking.ts';
+import type { GateEngine } from '../store/asking.ts';
 import { nodesOf } from './ast.ts';
 import { Inspection } from './inspection.ts';
 import { GateRefusal, ONLY_READING } from './refusal.ts';
@@ -30,7 +30,7 @@ const WORD = /^[A-Za-z_][A-Za-z0-9_]{0,63}$/;
 
 /** Rejects with a GateRefusal, or with an EngineRefusal when it is no statement. */
 export async function pass(
-  parser: StatementParser & { database: string },
+  engine: GateEngine,
   statement: string,
   params: ReadonlyMap<string, string> = new Map(),
 ): Promise<Passed> {
@@ -38,14 +38,14 @@ export async function pass(
     throw new GateRefusal(`the statement is longer than ${SQL_CHARS_MAX} characters`);
   if (statement.includes('\0')) throw new GateRefusal('the statement has a zero byte');
   checkParams(params);
-  const passed = apart(await parser.format(statement));
+  const passed = apart(await engine.format(statement));
   const { sql } = passed;
   checkSpelling(sql);
-  const nodes = nodesOf(await parser.ast(sql, params));
+  const nodes = nodesOf(await engine.ast(sql, params));
   if (nodes === undefined)
     throw new GateRefusal('the engine describes the statement in a way that is not known');
   if (nodes.length > NODES_MAX) throw new GateRefusal('the statement has too many parts');
-  new Inspection(sql, nodes, parser.database).check();
+  new Inspection(sql, nodes, engine.database, await engine.tables()).check();
   return passed;
 }
 

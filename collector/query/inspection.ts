@@ -50,24 +50,39 @@ const EXPLAIN_KINDS = /^EXPLAIN( (AST|SYNTAX|QUERY TREE|PIPELINE|ESTIMATE))?$/;
 const WORD = /^[A-Za-z_]\w*$/;
 /** States of aggregate functions out of a text: engines have crashed over what they hold. */
 const STATES = /AggregateFunction\s*\(/i;
+/** By function: which argument is a type or columns with types, and so must be a plain text that can be looked at. */
+const TYPED: Readonly<Record<string, number>> = {
+  cast: 1,
+  _cast: 1,
+  accuratecast: 1,
+  accuratecastornull: 1,
+  accuratecastordefault: 1,
+  reinterpret: 1,
+  values: 0,
+  sqlstandardvalues: 0,
+};
 
 export class Inspection {
   readonly #sql: string;
   readonly #nodes: readonly AstNode[];
   readonly #database: string;
-  /** Names of the statement's own, without dots: WITH name AS (SELECT …), and AS name. */
+  /** Names of the statement's own, without dots: WITH name AS (SELECT …). */
   readonly #withs: Set<string>;
-  readonly #aliases: Set<string>;
   /** Of the system tables that it reads; undefined: of none. */
   #columns: Set<string> | undefined;
 
-  /** `sql` as the engine spells it. */
-  constructor(sql: string, nodes: readonly AstNode[], database: string) {
+  /** `sql` as the engine spells it; `tables`: all of the database. */
+  constructor(
+    sql: string,
+    nodes: readonly AstNode[],
+    database: string,
+    tables: ReadonlySet<string>,
+  ) {
     this.#sql = sql;
     this.#nodes = nodes;
     this.#database = database;
-    this.#withs = withNames(sql);
-    this.#aliases = new Set(nodes.map(({ alias }) => alias).filter((alias) => WORD.test(alias)));
+    // Where such a name is known the tree does not say: one that is a table's must not hide what else it names.
+    this.#withs = new Set([...withNames(sql)].filter((name) => !tables.has(name)));
   }
 
   /** Throws a GateRefusal. */
@@ -169,12 +184,24 @@ export class Inspection {
 
   #checkFunction(at: number, { text: name }: AstNode): void {
     if (!WORD.test(name)) throw new GateRefusal(`there is no function ${name}`);
+    this.#checkType(at, name.toLowerCase());
     if (this.#isTable(at)) {
       if (!mayReadFrom(name)) throw new GateRefusal(`the table function ${name} is not taken`);
       return;
     }
     if (!mayCall(name)) throw new GateRefusal(`the function ${name} is not taken`);
     if (IN.test(name)) this.#checkIn(at);
+  }
+
+  #checkType(at: number, name: string): void {
+    const position = Object.hasOwn(TYPED, name) ? TYPED[name] : undefined;
+    if (position === undefined) return;
+    const [list] = childrenOf(this.#nodes, at);
+    const argument = list === undefined ? undefined : childrenOf(this.#nodes, list)[position];
+    const kind = argument === undefined ? 'Literal' : this.#nodes[argument]?.kind;
+    const isRow = name.endsWith('values') && this.#nodes[argument ?? 0]?.text === 'tuple';
+    if (kind !== 'Literal' && !isRow)
+      throw new GateRefusal(`the type that ${name} takes must be a plain text`);
   }
 
   /** Right below TableExpression stand tables and table functions. */
@@ -191,8 +218,7 @@ export class Inspection {
     for (const list of childrenOf(this.#nodes, at))
       for (const argument of childrenOf(this.#nodes, list).slice(1)) {
         const node = this.#nodes[argument];
-        if (node?.kind === 'Identifier' && !this.#aliases.has(node.text))
-          this.#checkTable(node.text);
+        if (node?.kind === 'Identifier') this.#checkTable(node.text);
       }
   }
 

@@ -57,9 +57,15 @@ export interface StatementParser {
   ast(sql: string, params: ReadonlyMap<string, string>): Promise<string[]>;
 }
 
-export interface Asking extends StatementParser {
+/** What the gate looks at a statement by. */
+export interface GateEngine extends StatementParser {
   /** Where our tables are. */
   readonly database: string;
+  /** Every table there, ours and others', as of the last minute. */
+  tables(): Promise<ReadonlySet<string>>;
+}
+
+export interface Asking extends GateEngine {
   /** An aborted statement is ended. */
   ask(ask: Ask, signal?: AbortSignal): Asked;
 }

@@ -10,6 +10,7 @@ import type { Answer, Ask, Asked, Asking, AskProgress } from './asking.ts';
 import { abortedRefusal, askSettings, refusalOf } from './asking_engine.ts';
 import { endWhile, startsWith } from './ending.ts';
 import { unavailable } from './engine_errors.ts';
+import { KnownTables, TABLES_SQL } from './known_tables.ts';
 import type { Lease } from './query_slots.ts';
 import { QuerySlots } from './query_slots.ts';
 import { quoted } from './statements.ts';
@@ -39,12 +40,17 @@ export class ChdbAsking implements Asking {
   readonly #slots = new QuerySlots(numbers(AT_ONCE), WAITING_MAX);
   readonly #parsing = new QuerySlots(numbers(PARSED_AT_ONCE), WAITING_MAX);
   readonly #underWay = new Set<Promise<unknown>>();
+  readonly #tables = new KnownTables(() => this.#parse(TABLES_SQL, new Map()));
 
   /** `control` ends statements and looks at them. */
   constructor(database: string, open: () => EngineSession, control: ClickHouseClient) {
     this.database = database;
     this.#open = open;
     this.#control = control;
+  }
+
+  tables(): Promise<ReadonlySet<string>> {
+    return this.#tables.get();
   }
 
   async format(sql: string): Promise<string> {

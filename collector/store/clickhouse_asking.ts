@@ -6,6 +6,7 @@ import type { Answer, Ask, Asked, Asking, AskProgress } from './asking.ts';
 import { abortedRefusal, askSettings, refusalOf } from './asking_engine.ts';
 import { queryFailure } from './clickhouse_errors.ts';
 import { endWhile, startsWith } from './ending.ts';
+import { KnownTables, TABLES_SQL } from './known_tables.ts';
 import { QuerySlots } from './query_slots.ts';
 import { quoted } from './statements.ts';
 
@@ -34,12 +35,17 @@ export class ServerAsking implements Asking {
     WAITING_MAX,
   );
   readonly #underWay = new Set<Promise<unknown>>();
+  readonly #tables = new KnownTables(() => this.#parse(TABLES_SQL, new Map()));
 
   /** `control`: with connections of its own, to end statements and look at them. */
   constructor(database: string, client: ClickHouseClient, control: ClickHouseClient) {
     this.database = database;
     this.#client = client;
     this.#control = control;
+  }
+
+  tables(): Promise<ReadonlySet<string>> {
+    return this.#tables.get();
   }
 
   async format(sql: string): Promise<string> {

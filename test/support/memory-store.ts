@@ -21,6 +21,7 @@ export const refusingAsking: Asking = {
     throw new CollectorError('STORE_UNAVAILABLE', 'no SQL here');
   },
   ast: async () => [],
+  tables: async () => new Set(),
   ask: () => ({
     answer: Promise.reject(new CollectorError('STORE_UNAVAILABLE', 'no SQL here')),
     progress: async () => undefined,
