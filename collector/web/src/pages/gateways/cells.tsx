@@ -120,7 +120,7 @@ export function LedgerCell({ ledger }: { ledger: LedgerNumbers }): ReactNode {
       {ledger.balance === 0 ? (
         <Mark level="calm">{say('balanced')}</Mark>
       ) : (
-        <Mark level="bad">{say('unbalanced', { count: count(ledger.balance) })}</Mark>
+        <Mark level="bad">{say('unbalanced', { count: count(Math.abs(ledger.balance)) })}</Mark>
       )}
       {ledger.gap_readings > 0 ? (
         <div>
@@ -144,7 +144,7 @@ export function useLostText(): (gaps: LedgerNumbers['gaps']) => string {
       .map(([reason, count]) => {
         const key = `gap_${reason}`;
         const text = key in GATEWAYS_WORDS.en ? say(key as 'gap_other') : reason;
-        return `${text} ${formatCount(count, language)}`;
+        return `${formatCount(count, language)} – ${text}`;
       })
       .join(', ');
 }

@@ -152,7 +152,7 @@ function Epochs({ lines }: { lines: readonly LedgerLine[] }): ReactNode {
       head: say('balance'),
       cell: ({ balance, sum_balance }) =>
         balance !== 0 ? (
-          <Mark level="bad">{say('balance_off', { count: count(balance) })}</Mark>
+          <Mark level="bad">{say('balance_off', { count: count(Math.abs(balance)) })}</Mark>
         ) : sum_balance !== '0' ? (
           <Mark level="bad">{say('sum_off')}</Mark>
         ) : (

@@ -20,6 +20,7 @@ import { Table } from '../../ui/table.tsx';
 import { Age } from '../../ui/time.tsx';
 import { BufferCell, ClockCell, EvictionCell, LedgerCell, StateCell } from './cells.tsx';
 import { byNeed, matches } from './fleet.ts';
+import look from './page.module.css';
 import type { Gateway } from './types.ts';
 import { GATEWAYS_WORDS } from './words.ts';
 
@@ -194,7 +195,15 @@ function GatewayTable({ gateways }: { gateways: readonly Gateway[] }): ReactNode
       cell: ({ ledger, status }) =>
         status === 'never_seen' && ledger.sent === 0 ? '–' : <LedgerCell ledger={ledger} />,
     },
-    { key: 'version', head: say('version'), cell: ({ version }) => <Name text={version || '–'} /> },
+    {
+      key: 'version',
+      head: say('version'),
+      cell: ({ version }) => (
+        <span className={look.version}>
+          <Name text={version || '–'} />
+        </span>
+      ),
+    },
   ];
   return (
     <Table

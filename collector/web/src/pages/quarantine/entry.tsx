@@ -167,9 +167,7 @@ function Origin({ entry }: { entry: EntryWhole }): ReactNode {
           <code>{epoch === '' ? '–' : epoch}</code>
         </Fact>
         <Fact name={say('seq')}>{seq === 0 ? say('seq_none') : formatCount(seq, language)}</Fact>
-        <Fact name={say('stands_for')}>
-          {say('readings_count', { count: formatCount(count, language) })}
-        </Fact>
+        <Fact name={say('stands_for')}>{formatCount(count, language)}</Fact>
         <Fact name={say('log_place')}>
           {say('log_place_value', { partition: log_partition, offset: log_offset })}
         </Fact>
