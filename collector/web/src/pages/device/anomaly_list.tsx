@@ -64,7 +64,6 @@ export function AnomalyList(props: {
             isChosen={anomaly.id === chosen}
             onPoint={onPoint}
             onShow={onShow}
-            onMarked={anomalies.reload}
           />
         ))}
       </ul>
@@ -85,7 +84,6 @@ function Row(props: {
   isChosen: boolean;
   onPoint: (id: string | undefined) => void;
   onShow: (span: Span) => void;
-  onMarked: () => void;
 }): ReactNode {
   const { device, anomaly, isChosen, onPoint, onShow } = props;
   const say = useSay(DEVICE_WORDS);
@@ -141,11 +139,7 @@ function Row(props: {
         >
           {say('show_in_charts')}
         </button>
-        <AnomalyMarks
-          anomaly={anomaly}
-          mayMark={mayAt('operator', anomaly.site)}
-          onMarked={props.onMarked}
-        />
+        <AnomalyMarks anomaly={anomaly} mayMark={mayAt('operator', anomaly.site)} />
       </div>
     </li>
   );

@@ -24,11 +24,7 @@ interface Said {
   note: string;
 }
 
-export function AnomalyMarks(props: {
-  anomaly: Anomaly;
-  mayMark: boolean;
-  onMarked: () => void;
-}): ReactNode {
+export function AnomalyMarks(props: { anomaly: Anomaly; mayMark: boolean }): ReactNode {
   const { anomaly, mayMark } = props;
   const say = useSay(DEVICE_WORDS);
   const decider = useDecider();

@@ -11,7 +11,8 @@ import { Sparkline } from '../../chart/sparkline.tsx';
 import { formatCount, formatValue } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
 import { Mark } from '../../ui/mark.tsx';
-import { bySeverity, SeverityMark } from '../../ui/severity.tsx';
+import { bySeverity } from '../../ui/severities.ts';
+import { SeverityMark } from '../../ui/severity.tsx';
 import look from './page.module.css';
 import { reportingCount } from './tiles.ts';
 import type { States, Wall } from './types.ts';
@@ -48,7 +49,7 @@ export const Figures = memo(function Figures(props: {
       </Figure>
       <Figure name="quality" label={say('quality')} href="/quality">
         <strong>{quality === undefined ? '–' : formatValue(round(quality), 1, language)}</strong>
-        <span> %</span>{' '}
+        <span>{quality === undefined ? '' : ' %'}</span>{' '}
         {quality !== undefined && quality < QUALITY_TARGET ? (
           <Mark level="warn">{say('quality_low', { target: QUALITY_TARGET })}</Mark>
         ) : null}

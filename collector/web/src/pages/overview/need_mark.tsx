@@ -1,7 +1,6 @@
 /** Why a device needs a person, as a word with its shape. Times do not tick: a thousand tiles must be still. */
 
 import type { ReactNode } from 'react';
-import { useZoneOf } from '../../app/overview.ts';
 import { timeFormat } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
 import { Mark } from '../../ui/mark.tsx';
@@ -14,11 +13,11 @@ export function deviceHref({ site, device }: Pick<StateItem, 'site' | 'device'>)
   return `/device/${encodeURIComponent(site)}/${encodeURIComponent(device)}`;
 }
 
-export function NeedMark({ item }: { item: StateItem }): ReactNode {
+/** `zone`: of the site. Asked for once by who shows many: each that asks is drawn again with every answer. */
+export function NeedMark({ item, zone }: { item: StateItem; zone: string }): ReactNode {
   const say = useSay(OVERVIEW_WORDS);
-  const timeOf = useLastTime();
   const { alert } = item;
-  const time = timeOf(item);
+  const time = lastTime(item, zone);
   switch (needOf(item)) {
     case 'alert':
       return alert === null ? null : (
@@ -41,13 +40,9 @@ export function NeedMark({ item }: { item: StateItem }): ReactNode {
 }
 
 /** Of the newest reading, at the site: of today without the date. */
-export function useLastTime(): (item: Pick<StateItem, 'site' | 'last_ms'>) => string {
-  const zoneOf = useZoneOf();
-  return ({ site, last_ms }) => {
-    if (last_ms === null) return '–';
-    const zone = zoneOf(site);
-    const day = timeFormat(zone, 'full');
-    const isToday = day.format(last_ms).slice(0, 10) === day.format(Date.now()).slice(0, 10);
-    return timeFormat(zone, isToday ? 'minute' : 'full').format(last_ms);
-  };
+export function lastTime({ last_ms }: Pick<StateItem, 'last_ms'>, zone: string): string {
+  if (last_ms === null) return '–';
+  const day = timeFormat(zone, 'full');
+  const isToday = day.format(last_ms).slice(0, 10) === day.format(Date.now()).slice(0, 10);
+  return timeFormat(zone, isToday ? 'minute' : 'full').format(last_ms);
 }

@@ -5,6 +5,7 @@ import { memo, useMemo } from 'react';
 import { Link } from 'wouter';
 import type { Alert } from '../../api/types.ts';
 import { isLoud, useActiveAlerts } from '../../app/firing.tsx';
+import { useZoneOf } from '../../app/overview.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { formatCount, formatDuration } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
@@ -98,6 +99,7 @@ function Part(props: { title: string; name: string; children: ReactNode }): Reac
 }
 
 function DeviceLine({ item }: { item: StateItem }): ReactNode {
+  const zone = useZoneOf()(item.site);
   const { language } = usePreferences();
   const title = (language === 'ko' && item.alert?.title_ko) || item.alert?.title;
   return (
@@ -105,7 +107,8 @@ function DeviceLine({ item }: { item: StateItem }): ReactNode {
       <Link href={deviceHref(item)}>
         <Name text={item.device} />
       </Link>{' '}
-      <NeedMark item={item} /> <small>{title === undefined ? null : <Name text={title} />}</small>
+      <NeedMark item={item} zone={zone} />{' '}
+      <small>{title === undefined ? null : <Name text={title} />}</small>
     </li>
   );
 }

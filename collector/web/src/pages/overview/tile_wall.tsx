@@ -6,13 +6,14 @@
 import type { MouseEvent, ReactNode } from 'react';
 import { memo, useCallback } from 'react';
 import { Link, useLocation } from 'wouter';
+import { useZoneOf } from '../../app/overview.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { formatCount, formatValue } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
 import { Mark, Name } from '../../ui/mark.tsx';
 import { SeverityMark } from '../../ui/severity.tsx';
 import { rateText } from './figures.tsx';
-import { deviceHref, NeedMark, useLastTime } from './need_mark.tsx';
+import { deviceHref, lastTime, NeedMark } from './need_mark.tsx';
 import look from './page.module.css';
 import type { LineGroup, SiteGroup } from './tiles.ts';
 import { NAMED_MAX, needOf } from './tiles.ts';
@@ -25,6 +26,7 @@ export function TileWall(props: {
   wall: Wall | undefined;
 }): ReactNode {
   const { groups, shown, wall } = props;
+  const zoneOf = useZoneOf();
   const [, navigate] = useLocation();
   // One listener for all tiles, in place of one router link each.
   const onClick = useCallback(
@@ -43,14 +45,25 @@ export function TileWall(props: {
     // biome-ignore lint/a11y/useKeyWithClickEvents: Enter on a link is a click
     <div className={look.wall} onClick={onClick}>
       {groups.map((group) => (
-        <Site key={group.site} group={group} isNamed={shown <= NAMED_MAX} wall={wall} />
+        <Site
+          key={group.site}
+          group={group}
+          isNamed={shown <= NAMED_MAX}
+          zone={zoneOf(group.site)}
+          wall={wall}
+        />
       ))}
     </div>
   );
 }
 
-function Site(props: { group: SiteGroup; isNamed: boolean; wall: Wall | undefined }): ReactNode {
-  const { group, isNamed, wall } = props;
+function Site(props: {
+  group: SiteGroup;
+  isNamed: boolean;
+  zone: string;
+  wall: Wall | undefined;
+}): ReactNode {
+  const { group, isNamed, zone, wall } = props;
   const say = useSay(OVERVIEW_WORDS);
   const { language } = usePreferences();
   const trend = wall?.sites.find(({ site }) => site === group.site);
@@ -69,15 +82,18 @@ function Site(props: { group: SiteGroup; isNamed: boolean; wall: Wall | undefine
         </Link>{' '}
         <small>{facts.join(' · ')}</small>
       </h3>
-      {group.lines.map((line) => (
-        <Line key={line.key} line={line} isNamed={isNamed} />
-      ))}
+      <div className={`${look.lines} ${isNamed ? '' : look.dense}`}>
+        {group.lines.map((line) => (
+          <Line key={line.key} line={line} isNamed={isNamed} zone={zone} />
+        ))}
+      </div>
     </section>
   );
 }
 
 const Line = memo(
-  function Line({ line, isNamed }: { line: LineGroup; isNamed: boolean }): ReactNode {
+  function Line(props: { line: LineGroup; isNamed: boolean; zone: string }): ReactNode {
+    const { line, isNamed, zone } = props;
     const { area, line: name, items } = line;
     const place = [area, name].filter((part) => part !== '').join(' · ');
     return (
@@ -89,7 +105,7 @@ const Line = memo(
         )}
         <ul className={isNamed ? look.named : look.small}>
           {items.map((item) => (
-            <Tile key={item.device} item={item} isNamed={isNamed} />
+            <Tile key={item.device} item={item} isNamed={isNamed} zone={zone} />
           ))}
         </ul>
       </div>
@@ -97,15 +113,20 @@ const Line = memo(
   },
   (before, after) =>
     before.isNamed === after.isNamed &&
+    before.zone === after.zone &&
     before.line.items.length === after.line.items.length &&
     before.line.items.every((item, i) => item === after.line.items[i]),
 );
 
-const Tile = memo(function Tile(props: { item: StateItem; isNamed: boolean }): ReactNode {
-  const { item, isNamed } = props;
+const Tile = memo(function Tile(props: {
+  item: StateItem;
+  isNamed: boolean;
+  zone: string;
+}): ReactNode {
+  const { item, isNamed, zone } = props;
   const say = useSay(OVERVIEW_WORDS);
   const need = needOf(item);
-  const words = useTileWords()(item);
+  const words = useTileWords()(item, zone);
   if (need === undefined && !isNamed)
     return (
       <li>
@@ -123,7 +144,11 @@ const Tile = memo(function Tile(props: { item: StateItem; isNamed: boolean }): R
     <li className={need === undefined ? undefined : look.needing}>
       <a className={look.tile} href={deviceHref(item)} data-device={item.device} title={words}>
         <Name text={item.device} />
-        {need === undefined ? <Calm item={item} /> : <NeedMark item={item} />}
+        {need === undefined ? (
+          <Calm item={item} zone={zone} />
+        ) : (
+          <NeedMark item={item} zone={zone} />
+        )}
         <span className="unseen">{item.state === 'online' ? say('state_well') : ''}</span>
       </a>
     </li>
@@ -131,23 +156,21 @@ const Tile = memo(function Tile(props: { item: StateItem; isNamed: boolean }): R
 });
 
 /** Of a device that needs nobody: what is worth knowing all the same. */
-function Calm({ item }: { item: StateItem }): ReactNode {
+function Calm({ item, zone }: { item: StateItem; zone: string }): ReactNode {
   const say = useSay(OVERVIEW_WORDS);
-  const timeOf = useLastTime();
   const { alert, state, freshness, bad } = item;
   if (alert !== null) return <SeverityMark severity={alert.severity} look={alert.look} />;
   if (state === 'late') return <Mark level="note">{say('late_device')}</Mark>;
   if (freshness === 'past')
-    return <Mark level="note">{say('delivers_past', { time: timeOf(item) })}</Mark>;
+    return <Mark level="note">{say('delivers_past', { time: lastTime(item, zone) })}</Mark>;
   return bad > 0 ? <Mark level="note">{say('bad_values')}</Mark> : null;
 }
 
 /** For who cannot see the tile, or points at it: name and state. */
-function useTileWords(): (item: StateItem) => string {
+function useTileWords(): (item: StateItem, zone: string) => string {
   const say = useSay(OVERVIEW_WORDS);
   const { language } = usePreferences();
-  const timeOf = useLastTime();
-  return (item) => {
+  return (item, zone) => {
     const { device, alert, state, freshness, attention, bad } = item;
     const words: string[] = [];
     if (alert !== null) {
@@ -156,9 +179,9 @@ function useTileWords(): (item: StateItem) => string {
     }
     if (state === 'silent') words.push(say('silent_device'));
     if (state === 'late') words.push(say('late_device'));
-    if (freshness === 'stale') words.push(say('no_data_since', { time: timeOf(item) }));
-    if (freshness === 'past') words.push(say('delivers_past', { time: timeOf(item) }));
-    if (freshness === 'ahead') words.push(say('ahead_until', { time: timeOf(item) }));
+    if (freshness === 'stale') words.push(say('no_data_since', { time: lastTime(item, zone) }));
+    if (freshness === 'past') words.push(say('delivers_past', { time: lastTime(item, zone) }));
+    if (freshness === 'ahead') words.push(say('ahead_until', { time: lastTime(item, zone) }));
     if (attention > 0) words.push(say('attention_device'));
     if (bad > 0) words.push(say('bad_values'));
     if (words.length === 0) words.push(say('state_well'));

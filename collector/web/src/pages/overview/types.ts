@@ -2,7 +2,7 @@
 
 import type { Severity } from '../../api/types.ts';
 import type { Freshness } from '../../ui/freshness.ts';
-import type { Look } from '../../ui/severity.tsx';
+import type { Look } from '../../ui/severities.ts';
 
 /** Of /api/v1/devices/states. */
 export interface StateItem {
