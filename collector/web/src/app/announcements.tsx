@@ -6,7 +6,7 @@ import type { Alert } from '../api/types.ts';
 import { formatCount } from '../i18n/format.ts';
 import { useCommonSay } from '../i18n/say.ts';
 import { Name } from '../ui/mark.tsx';
-import { bySeverity, SHAPES } from '../ui/severity.tsx';
+import { bySeverity, SHAPES } from '../ui/severities.ts';
 import type { News } from './announce.ts';
 import { Announcer } from './announce.ts';
 import { isLoud, useActiveAlerts } from './firing.tsx';

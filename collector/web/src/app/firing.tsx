@@ -7,7 +7,8 @@ import { ask } from '../api/client.ts';
 import { useStream } from '../api/stream.ts';
 import type { Alert, Page } from '../api/types.ts';
 import { useCommonSay } from '../i18n/say.ts';
-import { bySeverity, SeverityMark } from '../ui/severity.tsx';
+import { bySeverity } from '../ui/severities.ts';
+import { SeverityMark } from '../ui/severity.tsx';
 
 /** The stream tells of changes at once; this is for what it may have left out. */
 const EVERY_MS = 30_000;

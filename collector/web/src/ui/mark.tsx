@@ -1,10 +1,7 @@
 /** A state in words, with shape and colour when it needs a person: colour never stands alone. */
 
 import type { ReactNode } from 'react';
-
-export const LEVELS = ['calm', 'note', 'warn', 'bad'] as const;
-/** calm: all is well. note: worth knowing. warn: somebody should look. bad: somebody must act. */
-export type Level = (typeof LEVELS)[number];
+import type { Level } from './level.ts';
 
 const SHAPES: Record<Level, string> = { calm: '', note: '○', warn: '▲', bad: '◆' };
 

@@ -6,18 +6,8 @@ import { usePreferences } from '../app/preferences.tsx';
 import { formatCount } from '../i18n/format.ts';
 import { useCommonSay } from '../i18n/say.ts';
 import type { CommonKey } from '../i18n/words.ts';
-
-/** Mildest first. */
-export const SEVERITIES: readonly Severity[] = ['INFO', 'WARNING', 'ERROR', 'CRITICAL'];
-export const SHAPES: Record<Severity, string> = {
-  INFO: '○',
-  WARNING: '▲',
-  ERROR: '◆',
-  CRITICAL: '■',
-};
-
-/** loud: nobody cares for it yet. seen: somebody does. quiet: over, or makes no messages. */
-export type Look = 'loud' | 'seen' | 'quiet';
+import type { Look } from './severities.ts';
+import { SHAPES } from './severities.ts';
 
 export function SeverityMark(props: {
   severity: Severity;
@@ -36,19 +26,5 @@ export function SeverityMark(props: {
       {word}
       {count === undefined ? null : ` ${formatCount(count, language)}`}
     </span>
-  );
-}
-
-/** Above 0: `a` is milder than `b`. */
-export function compareSeverity(a: Severity, b: Severity): number {
-  return SEVERITIES.indexOf(b) - SEVERITIES.indexOf(a);
-}
-
-/** Groups, severest first. */
-export function bySeverity<T extends { severity: Severity }>(
-  alerts: readonly T[],
-): [Severity, T[]][] {
-  return [...Map.groupBy(alerts, ({ severity }) => severity)].sort(([a], [b]) =>
-    compareSeverity(a, b),
   );
 }

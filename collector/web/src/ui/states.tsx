@@ -3,7 +3,7 @@
 import type { ReactNode } from 'react';
 import { ApiFailure } from '../api/client.ts';
 import { useCommonSay } from '../i18n/say.ts';
-import type { Level } from './mark.tsx';
+import type { Level } from './level.ts';
 import { Shape } from './mark.tsx';
 
 export function Loading(): ReactNode {

@@ -5,7 +5,7 @@ import type { ReactNode } from 'react';
 import { ask } from '../../api/client.ts';
 import type { Page } from '../../api/types.ts';
 import { useSay } from '../../i18n/say.ts';
-import type { Level } from '../../ui/mark.tsx';
+import type { Level } from '../../ui/level.ts';
 import { Mark, Name } from '../../ui/mark.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
 import type { Column } from '../../ui/table.tsx';

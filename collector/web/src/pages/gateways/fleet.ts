@@ -1,6 +1,6 @@
 /** How much a gateway needs a person, and why. Pure. */
 
-import type { Level } from '../../ui/mark.tsx';
+import type { Level } from '../../ui/level.ts';
 import type { Gateway, LedgerNumbers, Reader } from './types.ts';
 
 const HOUR_MS = 3_600_000;

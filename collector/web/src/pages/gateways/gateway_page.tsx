@@ -8,7 +8,7 @@ import type { Page } from '../../api/types.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { formatCount } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
-import type { Level } from '../../ui/mark.tsx';
+import type { Level } from '../../ui/level.ts';
 import { Mark, Name } from '../../ui/mark.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
 import type { Column } from '../../ui/table.tsx';

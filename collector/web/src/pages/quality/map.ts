@@ -1,6 +1,6 @@
 /** The heat map as numbers: which devices, which columns, how bad a cell is. Pure. */
 
-import type { Level } from '../../ui/mark.tsx';
+import type { Level } from '../../ui/level.ts';
 import type { Bucket, Shown, Targets } from './types.ts';
 
 /** Below this a score needs a person, whatever its target. */
