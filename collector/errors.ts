@@ -106,10 +106,6 @@ export const collectorErrors = {
     cause: 'Too many queries or streams are under way.',
     hint: 'Try again in a moment; close pages that nobody looks at.',
   },
-  API_NOT_LOCAL: {
-    cause: 'What changes something is taken only from the machine that the collector runs on.',
-    hint: 'Ask on that machine, at its loopback address, and not through a proxy.',
-  },
   API_CONTENT_TYPE: {
     cause: 'The body of the request is not declared as JSON.',
     hint: 'Send the header `content-type: application/json`.',
@@ -195,7 +191,8 @@ export const collectorErrors = {
     hint: 'Send the csrf of GET /api/v1/session in the header x-csrf-token; programs use an API token.',
   },
   API_PASSWORD_CHANGE: {
-    cause: 'The password was made up by the collector or an administrator, and is good for one login.',
+    cause:
+      'The password was made up by the collector or an administrator, and is good for one login.',
     hint: 'Choose a password of your own: POST /api/v1/session/password.',
   },
   API_PASSWORD_REFUSED: {

@@ -18,7 +18,7 @@ import { deedOf, recordDeed } from './audited.ts';
 import type { ApiContext } from './context.ts';
 import type { Identity } from './identity.ts';
 import { identify, isOwnOrigin } from './identity.ts';
-import type { Limiter } from './rate_limits.ts';
+import type { Limiter, RateLimits } from './rate_limits.ts';
 import { rateLimiter } from './rate_limits.ts';
 import { Refusals } from './refusals.ts';
 
@@ -41,13 +41,17 @@ const WITH_BODY = ['POST', 'PUT', 'PATCH'];
 const REFUSED = ['API_UNAUTHENTICATED', 'API_FORBIDDEN', 'API_CSRF', 'API_PASSWORD_CHANGE'];
 
 /** Before the routes: their `onRequest` hooks run after this one. */
-export async function guardRoutes(app: FastifyInstance, context: ApiContext): Promise<void> {
+export async function guardRoutes(
+  app: FastifyInstance,
+  context: ApiContext,
+  rateLimits?: RateLimits,
+): Promise<void> {
   await app.register(fastifyCookie);
   app.decorateRequest('principal', undefined as unknown as Principal);
   app.decorateRequest('identity', undefined);
   app.decorateRequest('identityError', undefined);
   app.decorateRequest('isRecorded', false);
-  const limit = await rateLimiter(app);
+  const limit = await rateLimiter(app, rateLimits);
   app.decorate('limitCaller', limit);
   const refusals = new Refusals(context.clock);
   app.addHook('onRequest', async (request) => {

@@ -15,6 +15,7 @@ export const RATE_LIMITS = {
   queries: 240,
 } as const;
 export type RateLimitName = keyof typeof RATE_LIMITS;
+export type RateLimits = Readonly<Record<RateLimitName, number>>;
 
 const WINDOW_MS = 60_000;
 /** Callers that are counted at once; at the bound the one that asked longest ago is forgotten. */
@@ -23,14 +24,17 @@ const CALLERS_MAX = 5_000;
 export type Limiter = (request: FastifyRequest, name: RateLimitName) => Promise<void>;
 
 /** The answer rejects with TooMany. Programs on this machine and other processes of the log are not counted. */
-export async function rateLimiter(app: FastifyInstance): Promise<Limiter> {
+export async function rateLimiter(
+  app: FastifyInstance,
+  limits: RateLimits = RATE_LIMITS,
+): Promise<Limiter> {
   await app.register(fastifyRateLimit, {
     global: false,
     cache: CALLERS_MAX,
     timeWindow: WINDOW_MS,
   });
   const byName = new Map(
-    Object.entries(RATE_LIMITS).map(([name, max]) => [
+    Object.entries(limits).map(([name, max]) => [
       name,
       app.createRateLimit({
         max,
@@ -45,7 +49,7 @@ export async function rateLimiter(app: FastifyInstance): Promise<Limiter> {
     const counted = await byName.get(name)?.(request);
     if (counted === undefined || counted.isAllowed || !counted.isExceeded) return;
     throw new TooMany(
-      `more than ${RATE_LIMITS[name]} requests a minute (${name})`,
+      `more than ${limits[name]} requests a minute (${name})`,
       counted.ttlInSeconds,
     );
   };

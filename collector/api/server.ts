@@ -11,6 +11,7 @@ import { guardRoutes } from './guard.ts';
 import { openApiDocument } from './openapi.ts';
 import type { PageFallback } from './pages.ts';
 import { pageRoutes } from './pages.ts';
+import type { RateLimits } from './rate_limits.ts';
 import { alertRoutes } from './routes/alerts.ts';
 import { anomalyRoutes } from './routes/anomalies.ts';
 import { auditRoutes } from './routes/audit.ts';
@@ -49,6 +50,8 @@ export interface ApiServerOptions {
   allowedHosts: readonly string[];
   /** Addresses and networks of proxies whose X-Forwarded-For and -Proto count. */
   trustedProxies?: readonly string[];
+  /** For tests; left out: RATE_LIMITS. */
+  rateLimits?: RateLimits;
   /** False: no pages and no API, only /healthz, /readyz and /metrics. */
   serves?: boolean;
   /** Defects of the API are told here, once each. */
@@ -131,7 +134,7 @@ export async function createApi(
     return sendError(reply, status, body);
   });
 
-  await guardRoutes(app, context);
+  await guardRoutes(app, context, options.rateLimits);
   healthRoutes(app, context);
   if (options.serves === false) return app;
   sessionRoutes(app, context);

@@ -16,13 +16,14 @@ export function whileAllowed(
   request: FastifyRequest,
   context: Pick<ApiContext, 'access' | 'peers'>,
   onEnd: () => void,
+  lookMs = LOOK_MS,
 ): () => void {
   const before = whoAsks(request, context);
   const timer = setInterval(() => {
     if (whoAsks(request, context) === before) return;
     clearInterval(timer);
     onEnd();
-  }, LOOK_MS).unref();
+  }, lookMs).unref();
   return () => clearInterval(timer);
 }
 
