@@ -13,9 +13,10 @@ import { QUERY_WORDS } from './words.ts';
 
 export function Tables({ onInsert }: { onInsert: (text: string) => void }): ReactNode {
   const say = useSay(QUERY_WORDS);
+  const { language } = usePreferences();
   const query = useQuery({
-    queryKey: ['query', 'tables'],
-    queryFn: ({ signal }) => ask<{ items: TableInfo[] }>('query/tables', {}, { signal }),
+    queryKey: ['query', 'tables', language],
+    queryFn: ({ signal }) => ask<{ items: TableInfo[] }>('query/tables', { language }, { signal }),
     staleTime: 60_000,
   });
   return (
