@@ -34,6 +34,10 @@ const benches: Record<string, { load: () => Promise<Bench>; what: string }> = {
     what: 'seconds for ten million buffered readings',
   },
   query: { load: () => import('./query.ts'), what: 'answers from 100 million readings' },
+  grafana: {
+    load: () => import('./grafana.ts'),
+    what: 'the dashboards’ SQL on 50 million readings',
+  },
   restart: { load: () => import('./restart.ts'), what: 'from kill -9 to live again' },
   latency: { load: () => import('./latency.ts'), what: 'from reading taken to API answer' },
   pipeline: { load: () => import('./pipeline.ts'), what: 'readings/s from publish to queryable' },

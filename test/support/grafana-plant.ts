@@ -160,7 +160,6 @@ async function insertEntries(
   await run(`INSERT INTO devices (site, gateway, device, channel, time_ms, value, quality, received_ms)
 SELECT site, 'gw-01', device, channel, max(last_ms), argMax(last, last_ms), 0, ${endMs} FROM readings_1m
 WHERE site = '${SITE}' GROUP BY site, device, channel`);
-  await run(`INSERT INTO rollup_positions VALUES ('this-log', 0, 1, ${endMs}, ${endMs})`);
   await run(`INSERT INTO failures (site, device, from_ms, to_ms, gone, updated_ms)
 VALUES ('${SITE}', '${nameOf(SILENT_DEVICE)}', ${endMs - 1_800_000}, ${endMs - 1_680_000}, 0, ${endMs}),
   ('${SITE}', '${nameOf(SILENT_DEVICE)}', ${endMs - 900_000}, 0, 0, ${endMs})`);

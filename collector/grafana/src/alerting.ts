@@ -90,7 +90,7 @@ GROUP BY site`,
 FROM alerts FINAL
 WHERE started_ms >= ${NOW_MS} - ${7 * DAY_MS} AND severity = 'CRITICAL' AND state = 'firing'
   AND fired_ms <= ${NOW_MS} - ${15 * MINUTE_MS} AND silence = '' AND inhibited_by = ''
-  AND log_id IN (SELECT argMax(log_id, updated_ms) FROM rollup_positions)
+  AND log_id IN (SELECT log_id FROM alerts ORDER BY started_ms DESC LIMIT 1)
 GROUP BY site`,
     fires: { when: 'gt', than: 0 },
     forDuration: '0s',

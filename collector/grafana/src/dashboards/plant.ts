@@ -75,7 +75,7 @@ function now({ say }: Page): Section {
   ])
     devices.overrideByName(name, [...properties]);
   const alerts = figures({
-    title: say('Open alerts', '열린 알림'),
+    title: say('Open alerts by severity', '심각도별 열린 알림'),
     about: say(
       'Firing or acknowledged, of those that began up to 90 days before the range.',
       '발생 또는 확인 상태의 알림입니다. 범위 시작 전 90일 이내에 시작된 것을 포함합니다.',

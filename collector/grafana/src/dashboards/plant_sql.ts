@@ -18,8 +18,12 @@ const OPEN_WITHIN_MS = 90 * DAY_MS;
 const FAILING_WITHIN_MS = 30 * DAY_MS;
 const OF_PLACE = `${isChosenOrAll('site')} AND ${isChosenOrAll('area')} AND ${isChosenOrAll('line')}`;
 const OF_DEVICE = `${isChosen('site')} AND ${isChosen('device')}`;
-/** What is open of a log that was replaced is over: nobody is left to say so. */
-const OF_THIS_LOG = `log_id IN (SELECT argMax(log_id, updated_ms) FROM rollup_positions)`;
+/**
+ * What is open of a log that was replaced is over: nobody is left to say so. The newest alert tells which log
+ * is the present one.
+ */
+const OF_THIS_LOG = `log_id IN (
+    SELECT log_id FROM alerts WHERE started_ms <= ${TO_MS} ORDER BY started_ms DESC LIMIT 1)`;
 
 const CHOSEN_NOW = `SELECT * FROM (
   ${devicesNow(isChosenOrAll('site'))}
