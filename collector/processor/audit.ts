@@ -60,7 +60,8 @@ export class AuditChain {
     if (this.#ids.has(id)) return undefined;
     if (told.number > number) this.#head = told;
     const isBegun = this.#head.number === 0;
-    const detail = { reason: String(reason), log_had: number, store_had: told.number };
+    const had = told.number > 0 ? { store_had: told.number } : {};
+    const detail = { reason: String(reason), log_had: number, ...had };
     const entry = {
       ...{ id, atMs: nowMs, who: 'collector', kind: 'collector', from: '', site: '', target: '' },
       action: isBegun ? 'audit.chain_begun' : 'audit.chain_continued',
