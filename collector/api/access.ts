@@ -24,6 +24,11 @@ export interface RouteAccess {
    * a refusal by the handler is recorded after it. Handlers that know more record it themselves.
    */
   audit?: AuditAction;
+  /**
+   * Other processes of the log pass it on, for somebody who may. Elsewhere they may look, and no more: their secrets
+   * can be read by who can read topic `control`.
+   */
+  member?: boolean;
   /** A bound of its own, beside the general one. */
   limit?: RateLimitName;
 }

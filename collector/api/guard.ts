@@ -63,8 +63,10 @@ export async function guardRoutes(
     if (!SAFE.includes(request.method)) refuseForged(request, role === 'public');
     if (role === 'public') return;
     const { principal } = request;
+    const isPassedOn = access.member === true && principal.kind === 'member';
     const may = access.everywhere === true ? mayEverywhere : maySomewhere;
-    const mayAsk = role === 'known' ? principal.kind !== 'anonymous' : may(principal, role);
+    const mayAsk =
+      role === 'known' ? principal.kind !== 'anonymous' : may(principal, role) || isPassedOn;
     if (!mayAsk) throw refusalOf(request, role, access.everywhere === true);
     noteUse(request, context);
     if (role !== 'known' && request.identity?.login?.session.user.mustChange === true)

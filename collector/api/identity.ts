@@ -36,7 +36,7 @@ export function identify(
 ): Identity {
   const none = { login: undefined, token: undefined };
   if (isFromMember(request, peers))
-    return { ...none, principal: everywhere('member', 'admin'), isExplicit: true };
+    return { ...none, principal: everywhere('member', 'viewer'), isExplicit: true };
   const bearer = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
   if (bearer?.startsWith(LOCAL_PREFIX) === true) {
     if (!access.isLocalToken(bearer) || !isFromHere(request))

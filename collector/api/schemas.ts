@@ -14,7 +14,8 @@ export const BY = {
   minLength: 1,
   maxLength: 128,
   default: 'operator',
-  description: 'Who decides it, for the records.',
+  description:
+    'Who decides it, for the records. Of users and tokens it is their name, whatever stands here.',
 } as const;
 export const NOTE = { type: 'string', maxLength: 500, default: '' } as const;
 export const COUNT = { type: 'integer', minimum: 0 } as const;

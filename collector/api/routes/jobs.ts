@@ -75,7 +75,7 @@ export function jobRoutes(app: FastifyInstance, context: ApiContext): void {
   app.post<{ Params: { name: string }; Body: Run }>(
     '/api/v1/jobs/:name/run',
     {
-      config: { access: { role: 'admin', everywhere: true, audit: 'job.run' } },
+      config: { access: { role: 'admin', everywhere: true, audit: 'job.run', member: true } },
       schema: {
         summary: 'Runs a job now; answers its progress line by line',
         description:

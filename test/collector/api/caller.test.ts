@@ -129,12 +129,15 @@ t.test(
   async (t) => {
     const peers = { ...noPeers, isMember: (secret: string) => secret === 'good' };
     const { who, app, deeds } = await scene(t, {}, { peers });
-    t.equal(await who({ 'fms-member': 'good' }, '10.0.0.7'), 'member admin');
+    t.equal(await who({ 'fms-member': 'good' }, '10.0.0.7'), 'member viewer');
     t.equal(await who({ 'fms-member': 'bad' }, '10.0.0.7'), 'API_UNAUTHENTICATED');
     const url = '/api/v1/jobs/x/run';
     const headers = { ...HOST, 'fms-member': 'good' };
-    await app.inject({ method: 'POST', url, headers, payload: {} });
+    const run = await app.inject({ method: 'POST', url, headers, payload: {} });
+    t.equal(run.json().error.code, 'API_NOT_READY', 'it may run jobs');
     t.same(deeds, []);
+    const users = await app.inject({ url: '/api/v1/users', headers });
+    t.equal(users.statusCode, 403, 'and else only look');
   },
 );
 
