@@ -70,6 +70,9 @@ export function deviceVariables(say: Say): Builder<VariableModel>[] {
   ];
 }
 
+/** The processes that are chosen by instanceVariable, as a matcher of Prometheus. */
+export const OF_INSTANCE = 'instance=~"$instance"';
+
 /** Processes of the collector, as Prometheus knows them. */
 export function instanceVariable(say: Say): Builder<VariableModel> {
   return orAll(

@@ -3,6 +3,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { FINDING_CODES } from '../../../collector/findings.ts';
+import { REASONS } from '../../../collector/grafana/src/dashboards/quality_sql.ts';
 import { dashboardFiles } from '../../../collector/grafana/src/files.ts';
 import { dashboardMistakes } from '../../support/grafana-schema.ts';
 
@@ -16,6 +18,10 @@ t.test('the committed files are what the source makes', async (t) => {
   t.same(committed.sort(), [...files.keys()].sort());
   for (const [path, text] of files)
     t.equal(readFileSync(join(folder, path), 'utf8'), text, `${path}: npm run build:grafana`);
+});
+
+t.test('no finding is left out of what cost the points', async (t) => {
+  t.same([...REASONS].sort(), [...FINDING_CODES].sort());
 });
 
 t.test('each is right by the schema of Grafana’s SDK', async (t) => {
