@@ -1,6 +1,6 @@
 /** Changes as people read them. Pure. */
 
-import type { Mistake, ProfileChange } from './types.ts';
+import type { Mistake, ProfileChange, ProfileFiles } from './types.ts';
 
 const VALUE_CHARS_MAX = 300;
 
@@ -62,4 +62,20 @@ interval_seconds: 10
 channels:
   temperature: { unit: °C, min: 0, max: 100 }
 `;
+}
+
+/** The list as it is after a change, until it has been asked for again. `file` null: gone. */
+export function withFile(
+  files: ProfileFiles,
+  name: string,
+  file: { text: string; etag: string } | null,
+): ProfileFiles {
+  const others = files.items.filter((item) => item.name !== name);
+  const removed = files.removed.filter((one) => one !== name);
+  if (file === null) return { ...files, items: others, removed: [...removed, name].toSorted() };
+  const bytes = new TextEncoder().encode(file.text).length;
+  const items = [...others, { name, ...file, bytes }].toSorted((a, b) =>
+    a.name < b.name ? -1 : 1,
+  );
+  return { ...files, items, removed };
 }

@@ -7,14 +7,14 @@ import { failureText } from '../../../app/failure_text.ts';
 import { useSay } from '../../../i18n/say.ts';
 import { Mark, Name } from '../../../ui/mark.tsx';
 import { ApplyDialog } from './apply.tsx';
-import { splitMistakes } from './changes.ts';
+import { splitMistakes, withFile } from './changes.ts';
 import { Conflict } from './conflict.tsx';
 import type { Draft } from './drafts.ts';
 import { draftStore } from './drafts.ts';
 import { EffectView } from './effect_view.tsx';
 import look from './profiles.module.css';
 import type { CheckState } from './request.ts';
-import { PROFILES_KEY, useCheck } from './request.ts';
+import { filesQuery, PROFILES_KEY, useCheck } from './request.ts';
 import type { TextHandle } from './text_field.tsx';
 import { TextField } from './text_field.tsx';
 import type { Applied, Mistake, ProfileFiles } from './types.ts';
@@ -26,8 +26,11 @@ export function Editor(props: {
   files: ProfileFiles;
   /** Undefined: nothing was changed. */
   draft: Draft | undefined;
+  /** What came of the last change of this file. */
+  applied: Applied | undefined;
+  onApplied: (applied: Applied | undefined) => void;
 }): ReactNode {
-  const { name, files, draft } = props;
+  const { name, files, draft, applied, onApplied } = props;
   const say = useSay(PROFILES_WORDS);
   const item = files.items.find((file) => file.name === name);
   const there =
@@ -35,13 +38,15 @@ export function Editor(props: {
   const text = draft?.text ?? there?.text ?? '';
   const check = useCheck(name, text, draft?.revision);
   const [asks, setAsks] = useState<'apply' | 'remove'>();
-  const [applied, setApplied] = useState<Applied>();
   const client = useQueryClient();
   const field = useRef<TextHandle>(null);
   const mistakesId = useId();
   const mistakes = draft === undefined ? [] : (check.query.data?.mistakes ?? []);
   const { here, elsewhere } = splitMistakes(mistakes, name);
-  const isConflict = draft !== undefined && (draft.base?.etag ?? null) !== (there?.etag ?? null);
+  const isConflict =
+    draft !== undefined &&
+    draft.text !== there?.text &&
+    (draft.base?.etag ?? null) !== (there?.etag ?? null);
   const base = draft === undefined ? there : draft.base;
   const again = (): Promise<void> => client.invalidateQueries({ queryKey: PROFILES_KEY });
   if (item?.text === null) return <p className={look.hint}>{say('too_large')}</p>;
@@ -59,7 +64,7 @@ export function Editor(props: {
         linesWithMistakes={new Set(here.map(({ line }) => line))}
         describedBy={mistakesId}
         onChange={(next) => {
-          setApplied(undefined);
+          onApplied(undefined);
           draftStore.put(name, next, base);
         }}
       />
@@ -124,8 +129,15 @@ export function Editor(props: {
           base={base}
           checked={asks === 'apply' ? check.query.data : undefined}
           onDone={(done) => {
-            draftStore.drop(name);
-            setApplied(done);
+            // At once, so that the file neither vanishes nor seems to be somebody else's meanwhile.
+            const file = done.etag === null ? null : { text, etag: done.etag };
+            client.setQueryData(
+              filesQuery.queryKey,
+              (known) => known && withFile(known, name, file),
+            );
+            // After the list has been told on: without either the file would be gone for a moment.
+            setTimeout(() => draftStore.drop(name));
+            onApplied(done);
             void again();
           }}
           onRefused={() => void again()}

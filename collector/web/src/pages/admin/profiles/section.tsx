@@ -18,7 +18,7 @@ import { Editor } from './editor.tsx';
 import { NewFileDialog } from './new_file.tsx';
 import look from './profiles.module.css';
 import { filesQuery, profilesQuery, standingQuery } from './request.ts';
-import type { ProfileFiles, Profiles } from './types.ts';
+import type { Applied, ProfileFiles, Profiles } from './types.ts';
 import { PROFILES_WORDS } from './words.ts';
 
 const ADDRESS_KEYS = ['file'] as const;
@@ -122,6 +122,7 @@ function Files({ files }: { files: ProfileFiles }): ReactNode {
   const [{ file }, change] = useAddress(ADDRESS_KEYS);
   const drafts = useDrafts();
   const [isNew, setNew] = useState(false);
+  const [applied, setApplied] = useState<Applied>();
   const names = namesOf(files, drafts);
   const chosen = names.includes(file) || files.removed.includes(file) ? file : (names[0] ?? '');
   const choose = (name: string): void => change({ file: name });
@@ -171,7 +172,14 @@ function Files({ files }: { files: ProfileFiles }): ReactNode {
         {chosen === '' ? (
           <Empty text={say('files_none')} />
         ) : (
-          <Editor key={chosen} name={chosen} files={files} draft={drafts.get(chosen)} />
+          <Editor
+            key={chosen}
+            name={chosen}
+            files={files}
+            draft={drafts.get(chosen)}
+            applied={applied?.name === chosen ? applied : undefined}
+            onApplied={setApplied}
+          />
         )}
       </div>
       {isNew ? (
