@@ -79,79 +79,83 @@ const damages: Record<string, Damage> = {
 t.setTimeout(FORM_TIMEOUT_MS);
 
 for (let round = 1; round <= ROUNDS; round++) {
-  t.test(`a damage to the buffer of each gateway, ${round}`, { timeout: 240_000 }, async (t) => {
-    const seed = (seedOfRun() + round - 1) >>> 0;
-    t.comment(`seed ${seed}`);
-    const names = Object.keys(damages).map((_, i) => `gw${i + 1}`);
-    const plant = new Plant({
-      name: 'damage',
-      seed,
-      devices: names.length * DEVICES_EACH,
-      intervalMs: 50,
-      collector: allowed(names),
-    });
-    const gateways = Object.entries(damages).map(([what, damage], i) => {
-      const devices = Array.from(
-        { length: DEVICES_EACH },
-        (_, n) => `D${String(i * DEVICES_EACH + n + 1).padStart(2, '0')}`,
-      );
-      const gateway = new Gateway({ plant, name: names[i]!, gateway: names[i]!, devices });
-      return { what, damage, devices, gateway, committed: 0 };
-    });
-    t.teardown(async () => {
+  t.test(
+    `a damage to the buffer of each gateway, ${round}`,
+    { timeout: FORM_TIMEOUT_MS },
+    async (t) => {
+      const seed = (seedOfRun() + round - 1) >>> 0;
+      t.comment(`seed ${seed}`);
+      const names = Object.keys(damages).map((_, i) => `gw${i + 1}`);
+      const plant = new Plant({
+        name: 'damage',
+        seed,
+        devices: names.length * DEVICES_EACH,
+        intervalMs: 50,
+        collector: allowed(names),
+      });
+      const gateways = Object.entries(damages).map(([what, damage], i) => {
+        const devices = Array.from(
+          { length: DEVICES_EACH },
+          (_, n) => `D${String(i * DEVICES_EACH + n + 1).padStart(2, '0')}`,
+        );
+        const gateway = new Gateway({ plant, name: names[i]!, gateway: names[i]!, devices });
+        return { what, damage, devices, gateway, committed: 0 };
+      });
+      t.teardown(async () => {
+        await Promise.all(gateways.map(({ gateway }) => gateway.abandon()));
+        await plant.abandon();
+      });
+      await plant.configure();
+      await plant.start('sim');
+      await plant.start('collector');
+      for (const { gateway } of gateways) await gateway.start();
+      await until('readings of each in the store', 180_000, async () => {
+        const stored = (await plant.ledger()).filter((item) => item.stored > 200);
+        return stored.length >= gateways.length;
+      });
+      await plant.kill('collector');
+      await until('a backlog of each', 180_000, async () => {
+        for (const { gateway } of gateways)
+          if ((await gateway.status()).buffer.readings < 800) return false;
+        return true;
+      });
       await Promise.all(gateways.map(({ gateway }) => gateway.abandon()));
-      await plant.abandon();
-    });
-    await plant.configure();
-    await plant.start('sim');
-    await plant.start('collector');
-    for (const { gateway } of gateways) await gateway.start();
-    await until('readings of each in the store', 180_000, async () => {
-      const stored = (await plant.ledger()).filter((item) => item.stored > 200);
-      return stored.length >= gateways.length;
-    });
-    await plant.kill('collector');
-    await until('a backlog of each', 180_000, async () => {
-      for (const { gateway } of gateways)
-        if ((await gateway.status()).buffer.readings < 800) return false;
-      return true;
-    });
-    await Promise.all(gateways.map(({ gateway }) => gateway.abandon()));
-    // Dead already: what each buffer holds is read, one after the other.
-    for (const { gateway } of gateways) await gateway.kill();
-    const killedMs = Math.max(...plant.kills.map(({ atMs }) => atMs));
-    const buffered = plant.kills.flatMap((kill) => [...kill.buffered]);
-    for (const one of gateways) {
-      const isIts = (key: string): boolean =>
-        one.devices.some((name) => key.startsWith(`${name} `));
-      one.committed = buffered.filter(isIts).length;
-      t.ok(one.committed > 500, `${one.what}: ${one.committed} readings were committed`);
-      t.comment(`${one.what}: ${one.damage(one.gateway.dataFolder, plant.random)}`);
-    }
-    // The damage may cost any of what the buffer held; nothing that was delivered before.
-    for (const kill of plant.kills) kill.buffered = new Set();
-    const fromMs = killedMs - BUFFERED_MAX_MS;
-    for (const { gateway } of gateways) await gateway.start();
-    await plant.start('collector');
-    const ledger = await settleGateways(
-      plant,
-      gateways.map(({ gateway }) => gateway),
-    );
-    const { problems, summary, comparison } = await account(plant, ledger, {
-      excuses: gateways.map(({ devices }) => ({ fromMs, toMs: killedMs, devices })),
-    });
-    t.comment(JSON.stringify(summary));
-    t.same(problems, [], 'nothing doubled, invented or lost beyond the damage');
-    for (const [i, { what, committed }] of gateways.entries()) {
-      const excused = comparison.excusedBy[i]!;
-      t.ok(excused <= committed + 500, `${what}: ${excused} lost of ${committed} in the file`);
-    }
-    if (t.passing()) plant.discard();
-    else t.comment(`folder kept: ${plant.folder}`);
-  });
+      // Dead already: what each buffer holds is read, one after the other.
+      for (const { gateway } of gateways) await gateway.kill();
+      const killedMs = Math.max(...plant.kills.map(({ atMs }) => atMs));
+      const buffered = plant.kills.flatMap((kill) => [...kill.buffered]);
+      for (const one of gateways) {
+        const isIts = (key: string): boolean =>
+          one.devices.some((name) => key.startsWith(`${name} `));
+        one.committed = buffered.filter(isIts).length;
+        t.ok(one.committed > 500, `${one.what}: ${one.committed} readings were committed`);
+        t.comment(`${one.what}: ${one.damage(one.gateway.dataFolder, plant.random)}`);
+      }
+      // The damage may cost any of what the buffer held; nothing that was delivered before.
+      for (const kill of plant.kills) kill.buffered = new Set();
+      const fromMs = killedMs - BUFFERED_MAX_MS;
+      for (const { gateway } of gateways) await gateway.start();
+      await plant.start('collector');
+      const ledger = await settleGateways(
+        plant,
+        gateways.map(({ gateway }) => gateway),
+      );
+      const { problems, summary, comparison } = await account(plant, ledger, {
+        excuses: gateways.map(({ devices }) => ({ fromMs, toMs: killedMs, devices })),
+      });
+      t.comment(JSON.stringify(summary));
+      t.same(problems, [], 'nothing doubled, invented or lost beyond the damage');
+      for (const [i, { what, committed }] of gateways.entries()) {
+        const excused = comparison.excusedBy[i]!;
+        t.ok(excused <= committed + 500, `${what}: ${excused} lost of ${committed} in the file`);
+      }
+      if (t.passing()) plant.discard();
+      else t.comment(`folder kept: ${plant.folder}`);
+    },
+  );
 }
 
-t.test('an older copy of the buffer put back', { timeout: 240_000 }, async (t) => {
+t.test('an older copy of the buffer put back', { timeout: FORM_TIMEOUT_MS }, async (t) => {
   const seed = seedOfRun();
   t.comment(`seed ${seed}`);
   const plant = new Plant({ name: 'restored', seed, devices: 5, intervalMs: 50 });
@@ -162,7 +166,11 @@ t.test('an older copy of the buffer put back', { timeout: 240_000 }, async (t) =
     (await plant.ledger()).some((item) => item.stored > 500),
   );
   await plant.kill('collector');
-  await until('a backlog', 180_000, async () => (await plant.agentStatus()).buffer.readings > 1_000);
+  await until(
+    'a backlog',
+    180_000,
+    async () => (await plant.agentStatus()).buffer.readings > 1_000,
+  );
   await plant.kill('agent');
   const image = join(plant.folder, 'image');
   cpSync(plant.agentDataFolder, image, { recursive: true });

@@ -26,9 +26,22 @@ function open(kafka: KafkaConfig): Promise<Log> {
   });
 }
 
+/** On a busy machine a connection may take longer than the log waits for one: it is tried again. */
+async function opened(kafka: KafkaConfig): Promise<Log> {
+  const endMs = performance.now() + 120_000;
+  for (;;) {
+    try {
+      return await open(kafka);
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code !== 'LOG_UNAVAILABLE' || performance.now() > endMs) throw error;
+    }
+  }
+}
+
 /** Appends, reads, and commits a step: intake, reader and processor each have connections of their own. */
 async function works(t: Test, kafka: KafkaConfig, what: string): Promise<void> {
-  const log = await open(kafka);
+  const log = await opened(kafka);
   try {
     const offset = await log.append('raw', 0, {
       key: 's/g',

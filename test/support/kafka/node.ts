@@ -21,7 +21,7 @@ import type { NodeSettings } from './settings.ts';
 import { nodeProperties } from './settings.ts';
 
 /** Of one start; a start on an idle machine takes 2 s. */
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 300_000;
 const STOP_TIMEOUT_MS = 20_000;
 const POLL_MS = 50;
 const TAIL_LINES = 25;
