@@ -11,6 +11,9 @@ import { dashboardMistakes } from '../../support/grafana-schema.ts';
 const folder = join(import.meta.dirname, '../../../collector/grafana/dashboards');
 const files = dashboardFiles();
 
+// The schemas take seconds, many on a busy machine.
+t.setTimeout(300_000);
+
 t.test('the committed files are what the source makes', async (t) => {
   const committed = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>
     path.endsWith('.json'),
@@ -22,6 +25,27 @@ t.test('the committed files are what the source makes', async (t) => {
 
 t.test('no finding is left out of what cost the points', async (t) => {
   t.same([...REASONS].sort(), [...FINDING_CODES].sort());
+});
+
+t.test('panels lie within the grid, side by side and not upon each other', async (t) => {
+  interface Placed {
+    id: number;
+    gridPos: { x: number; y: number; w: number; h: number };
+  }
+  for (const [path, text] of files) {
+    const { panels } = JSON.parse(text) as { panels: Placed[] };
+    const taken = new Map<string, number>();
+    for (const { id, gridPos } of panels) {
+      const { x, y, w, h } = gridPos;
+      t.ok(x >= 0 && x + w <= 24, `${path} ${id} is within the width`);
+      for (let column = x; column < x + w; column++)
+        for (let row = y; row < y + h; row++) {
+          const place = `${column}/${row}`;
+          if (taken.has(place)) t.fail(`${path}: ${id} lies upon ${taken.get(place)}`);
+          taken.set(place, id);
+        }
+    }
+  }
 });
 
 t.test('each is right by the schema of Grafana’s SDK', async (t) => {
