@@ -4,7 +4,10 @@ import { gunzipSync } from 'node:zlib';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { createClient } from '@clickhouse/client';
 import t from 'tap';
+import { FORM_TIMEOUT_MS } from '../support/form.ts';
 import { TestCollector, until } from '../support/running-collector.ts';
+
+t.setTimeout(FORM_TIMEOUT_MS);
 
 const collector = new TestCollector({ clickhouse_http: { port: 0 } });
 await collector.start();

@@ -7,7 +7,10 @@ import { OPEN_TABLES } from '../../../collector/query/tables.ts';
 import { AUDIT_DETAIL_CHARS_MAX } from '../../../collector/types.ts';
 import { fakeAccess } from '../../support/api-context.ts';
 import { apiOnStore } from '../../support/api-on-store.ts';
+import { FORM_TIMEOUT_MS } from '../../support/form.ts';
 import { until } from '../../support/running-collector.ts';
+
+t.setTimeout(FORM_TIMEOUT_MS);
 
 const NOW_MS = Date.UTC(2026, 4, 1);
 const audit: AuditEntry[] = [];

@@ -10,8 +10,11 @@ import { OPEN_TABLES } from '../../../collector/query/tables.ts';
 import type { Asked } from '../../../collector/store/asking.ts';
 import { openClickHouseStore } from '../../../collector/store/clickhouse.ts';
 import { startClickHouseFront } from '../../support/clickhouse-front.ts';
+import { FORM_TIMEOUT_MS } from '../../support/form.ts';
 import { until } from '../../support/running-collector.ts';
 import { ATTACKS, HARMLESS } from '../../support/sql-statements.ts';
+
+t.setTimeout(FORM_TIMEOUT_MS);
 
 const front = await startClickHouseFront(t);
 const store = await openClickHouseStore({ clickhouse: front.config(), retentionDays: 0 });
