@@ -15,6 +15,7 @@ import { CollectorError } from '../../collector/errors.ts';
 import type { Log } from '../../collector/log/log.ts';
 import { openSqliteLog } from '../../collector/log/sqlite.ts';
 import type { Store } from '../../collector/store/store.ts';
+import { QUICK } from '../support/api-context.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { fmsRow, Publisher } from '../support/publisher.ts';
 import { silentLogger } from '../support/silent-logger.ts';
@@ -88,6 +89,7 @@ class Scene {
       clock: { wallMs: () => Date.now() },
       logger: { info: note, warn: note, error: note },
       version: '0.0.0-test',
+      passwordCost: QUICK,
       openLog: async () => {
         if (this.logFault !== undefined) throw this.logFault;
         return shared(this.log);
@@ -237,6 +239,36 @@ t.test('in any order: each says what it waits for', async (t) => {
   const process = await scene.start(['process']);
   await process.untilReady();
   t.match(await intake.check('components'), { ready: true, reason: '' });
+});
+
+t.test('two that start at once have the same users, and say the first password once', async (t) => {
+  const scene = await Scene.open(t);
+  const [one, two] = await Promise.all([scene.start(['write', 'serve']), scene.start(['serve'])]);
+  const said = (): Record<string, unknown>[] =>
+    scene.messages
+      .map(({ fields }) => fields as Record<string, unknown>)
+      .filter((fields) => 'first_password' in fields);
+  await until(async () => said().length > 0);
+  await Promise.all([one.untilReady(), two.untilReady()]);
+  t.equal(said().length, 1);
+  const body = JSON.stringify({ name: 'admin', password: said()[0]?.first_password });
+  const headers = { 'content-type': 'application/json' };
+  const login = await fetch(`${two.base}/api/v1/session`, { method: 'POST', headers, body });
+  t.equal(login.status, 201);
+  const { csrf } = (await login.json()) as { csrf: string };
+  const cookie = login.headers.get('set-cookie')?.split(';')[0] ?? '';
+  const who = async ({ base }: Instance): Promise<string> => {
+    const answer = await fetch(`${base}/api/v1/session`, { headers: { cookie } });
+    return ((await answer.json()) as { user: { name: string } }).user.name;
+  };
+  await until(async () => (await who(one)) === 'admin');
+  const out = await fetch(`${one.base}/api/v1/session`, {
+    method: 'DELETE',
+    headers: { cookie, 'x-csrf-token': csrf },
+  });
+  t.equal(out.status, 204);
+  await until(async () => (await who(two)) === 'local');
+  t.equal(await who(one), 'local', 'the cookie is worth nothing at either');
 });
 
 t.test('jobs run in one of two; the other passes on, and takes over', async (t) => {
