@@ -119,6 +119,11 @@ export function warningsOf(config: CollectorConfig): string[] {
     warnings.push(
       `http.host is ${config.http.host}: pages and API have no authentication, and everybody who reaches the port can read everything. Use 127.0.0.1 behind a proxy that asks who comes.`,
     );
+  const { clickhouseHttp } = config;
+  if (clickhouseHttp !== undefined && !isLoopback(clickhouseHttp.host))
+    warnings.push(
+      `clickhouse_http.host is ${clickhouseHttp.host}: passwords, tokens and answers cross the network unencrypted. Use 127.0.0.1 behind a proxy with TLS.`,
+    );
   if (takesIn && mqtt.outside === undefined && !isLoopback(mqtt.host))
     warnings.push(
       `mqtt.host is ${mqtt.host}: tokens and readings cross the network unencrypted. Use a private network or a tunnel.`,

@@ -116,6 +116,16 @@ http: { port: 8080 }
   t.notOk(mistakes.join().includes('one-of-two-tokens'), 'no token is ever printed');
 });
 
+t.test('the ClickHouse interface is off unless it is asked for', async (t) => {
+  t.equal(loadConfig(fileWith(t, '')).clickhouseHttp, undefined);
+  const given = loadConfig(fileWith(t, 'clickhouse_http: {}\n'));
+  t.same(given.clickhouseHttp, { host: '127.0.0.1', port: 8123 });
+  const onTaken = mistakesOf(fileWith(t, 'clickhouse_http: { port: 8080 }\n'));
+  t.match(onTaken, [/^1: clickhouse_http.port: 8080 is http.port too/]);
+  const open = loadConfig(fileWith(t, 'clickhouse_http: { host: 0.0.0.0 }\n'));
+  t.equal(open.clickhouseHttp?.host, '0.0.0.0');
+});
+
 t.test('who may what without login, and how long a login holds', async (t) => {
   const none = loadConfig(fileWith(t, ''));
   t.same(none.access, {
