@@ -57,7 +57,7 @@ const SHOTS: readonly Shot[] = [
     language: 'en',
     theme: 'light',
     viewport: WIDE,
-    ready: '[data-charts="drawn"]',
+    ready: '[data-loading="false"] canvas',
   },
   {
     file: 'device-ko-dark',
@@ -65,7 +65,7 @@ const SHOTS: readonly Shot[] = [
     language: 'ko',
     theme: 'dark',
     viewport: WIDE,
-    ready: '[data-charts="drawn"]',
+    ready: '[data-loading="false"] canvas',
   },
   {
     file: 'alerts',
@@ -130,7 +130,7 @@ async function main(): Promise<void> {
   const browser = await launchChromium();
   try {
     const password = demo.password;
-    await fault(demo.simPort, { device: 'D03', fault: 'is_fail', on: true });
+    await fault(demo.simPort, { device: 'D03', fault: 'isFail', on: true });
     process.stdout.write(`the demo runs for ${RUN_MS / 1_000} s\n`);
     await delay(RUN_MS);
     for (const shot of SHOTS) {

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, CDPSession, Page } from 'playwright-core';
 import { runFleet } from '../../simulators/fleet.ts';
 import { launchChromium } from '../support/browser.ts';
+import { until } from '../support/plant.ts';
 import { cpuSecondsOf } from './child.ts';
 import type { BenchOptions, Figures } from './main.ts';
 import { quantile, Rig, round } from './rig.ts';
@@ -103,29 +104,36 @@ function countStaticBytes(session: CDPSession): () => number {
 
 /** From the click on a range until the charts of all channels show it. */
 async function chartTimes(browser: Browser, url: string): Promise<number[]> {
-  const context = await browser.newContext({
-    locale: 'en-US',
-    viewport: { width: 1_400, height: 1_000 },
-  });
+  const viewport = { width: 1_400, height: 1_000 };
+  const context = await browser.newContext({ locale: 'en-US', viewport });
   const page = await context.newPage();
-  await page.goto(`${url}/device/demo/D001`);
-  await drawn(page);
+  await page.goto(`${url}/device/demo/D001?range=1h`);
+  await drawn(page, '1h');
   const times: number[] = [];
   for (let turn = 0; turn < TURNS; turn++) {
     await page.locator('[data-value="1h"]').click();
-    await drawn(page);
+    await drawn(page, '1h');
     const beganMs = performance.now();
     await page.locator(`[data-value="${RANGE}"]`).click();
-    await drawn(page);
+    await drawn(page, RANGE);
     times.push(performance.now() - beganMs);
   }
   await context.close();
   return times;
 }
 
-/** All charts of the page show the range that was asked for. */
-async function drawn(page: Page): Promise<void> {
-  await page.locator('[data-charts="drawn"]').waitFor();
+/** All charts show the range, and the browser has painted them. */
+async function drawn(page: Page, range: string): Promise<void> {
+  await page.evaluate(`new Promise((resolve) => {
+    const look = () => {
+      const pressed = document.querySelector('[data-value="${range}"]')?.getAttribute('aria-pressed');
+      const charts = document.querySelector('[data-loading="false"]');
+      if (pressed !== 'true' || charts === null || charts.querySelectorAll('canvas').length < 7)
+        requestAnimationFrame(look);
+      else requestAnimationFrame(() => requestAnimationFrame(resolve));
+    };
+    requestAnimationFrame(look);
+  })`);
 }
 
 /** CPU of the browser with the Overview of a plant that works. */
@@ -157,11 +165,9 @@ export async function liveFigures({
     fleet.catch(() => undefined);
     const page = await browser.newPage({ viewport: { width: 1_920, height: 1_080 } });
     await page.goto(rig.url);
-    await page.waitForFunction(
-      `document.querySelectorAll('[data-device]').length >= ${gateways * devices}`,
-      undefined,
-      { timeout: 60_000 },
-    );
+    await until('all devices on the page', 60_000, async () => {
+      return (await page.locator('[data-device]').count()) >= gateways * devices;
+    });
     await delay(WARM_UP_MS);
     const pids = processesOf(process.pid).filter(({ command }) => command.includes('chromium'));
     const before = pids.map(({ pid }) => cpuSecondsOf(pid));
