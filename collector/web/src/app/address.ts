@@ -41,3 +41,20 @@ export function useAddress<Key extends string>(
 export function oneOf<T extends string>(values: readonly [T, ...T[]], value: string): T {
   return values.find((known) => known === value) ?? values[0];
 }
+
+/**
+ * The parts of a path, decoded: names may hold anything, slashes and percent signs too. The router decodes paths only
+ * halfway.
+ */
+export function pathNames(pathname: string): string[] {
+  return pathname.split('/').slice(1).map(decoded);
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    // Typed by hand.
+    return part;
+  }
+}

@@ -3,9 +3,10 @@
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useEffect } from 'react';
-import { Link, useLocation, useParams } from 'wouter';
+import { Link, useLocation } from 'wouter';
 import { ask } from '../../api/client.ts';
 import type { DeviceItem, Page } from '../../api/types.ts';
+import { pathNames } from '../../app/address.ts';
 import { useSay } from '../../i18n/say.ts';
 import { Empty, Resource } from '../../ui/states.tsx';
 import { DeviceAlerts } from './alerts.tsx';
@@ -17,7 +18,7 @@ const EVERY_MS = 2_000;
 
 export default function DevicePage(): ReactNode {
   const say = useSay(DEVICE_WORDS);
-  const { site = '', device = '' } = useParams<{ site: string; device: string }>();
+  const [, site = '', device = ''] = pathNames(window.location.pathname);
   useEscape();
   const query = useQuery({
     queryKey: ['devices', 'one', site, device],

@@ -11,6 +11,7 @@ import { Name } from '../../ui/mark.tsx';
 import { Value } from '../../ui/reading.tsx';
 import { Time } from '../../ui/time.tsx';
 import look from './page.module.css';
+import { changesOf } from './text_changes.ts';
 import type { Shown } from './use_span.ts';
 import { DEVICE_WORDS } from './words.ts';
 
@@ -79,16 +80,4 @@ export function TextPanel(props: {
       )}
     </article>
   );
-}
-
-/** Runs of one text, newest first, each with its beginning. `items`: newest first. */
-export function changesOf(items: readonly ReadingItem[]): { text: string; sinceMs: number }[] {
-  const changes: { text: string; sinceMs: number }[] = [];
-  for (const { value, time_ms } of items) {
-    const text = value === null ? '–' : String(value);
-    const last = changes.at(-1);
-    if (last?.text === text) last.sinceMs = time_ms;
-    else changes.push({ text, sinceMs: time_ms });
-  }
-  return changes;
 }

@@ -17,6 +17,7 @@ import { RANGE_NAMES } from './view.ts';
 import { DEVICE_WORDS } from './words.ts';
 
 const STEP = 0.5;
+const DAY_MS = 86_400_000;
 
 export function Toolbar(props: {
   device: DeviceItem;
@@ -137,7 +138,12 @@ function Kind({ readings }: { readings: Readings }): ReactNode {
   for (const points of history.points.values()) count += points.length;
   const kind =
     history.kind === 'buckets'
-      ? say('kind_buckets', { step: formatDuration(history.stepMs, say) })
+      ? say('kind_buckets', {
+          step:
+            history.stepMs === DAY_MS
+              ? say('hours', { n: 24 })
+              : formatDuration(history.stepMs, say),
+        })
       : say(`kind_${history.kind}`);
   return (
     <span id="chart-kind" data-kind={history.kind} data-took-ms={history.tookMs}>
