@@ -7,8 +7,9 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import type { AccessPolicy } from '../../collector/access/access.ts';
 import { createApi } from '../../collector/api/server.ts';
-import { fakeContext } from './api-context.ts';
+import { fakeAccess, fakeContext } from './api-context.ts';
 
 export type StubAlert = ReturnType<typeof stubAlert>;
 export type StubAnomaly = ReturnType<typeof stubAnomaly>;
@@ -93,18 +94,27 @@ export function stubAnomaly(id: string, more: Json = {}) {
 export function stubDevice(device: string): Json {
   const channels = Object.entries(UNITS).map(([channel, unit]) => ({
     channel,
+    title: { en: channel, ko: channel },
     unit,
     time_ms: Date.now(),
     value: 24.5,
     quality: 0,
     decimals: 2,
     kind: 'number',
+    min: 0,
+    max: 100,
     treatment: 'kept',
     findings: [],
     attention_when: null,
   }));
   const place = { site: 'demo', gateway: 'gw1', area: 'Press shop', line: 'L1' };
-  return { ...place, device, interval_ms: 1_000, channels };
+  const judged = {
+    profile: 'fms',
+    unprofiled: false,
+    state: 'online',
+    expected_interval_ms: 1_000,
+  };
+  return { ...place, ...judged, device, interval_ms: 1_000, channels };
 }
 
 const UNITS = { sensor1: '°C', sensor2: '%', motor1: 'rpm' };
@@ -135,8 +145,11 @@ export class AlertsStub {
     return this.#streams.size;
   }
 
-  async start(): Promise<void> {
-    const context = fakeContext(Date.now(), { clock: { wallMs: () => Date.now() } });
+  async start(policy: Partial<AccessPolicy> = {}): Promise<void> {
+    const context = fakeContext(Date.now(), {
+      clock: { wallMs: () => Date.now() },
+      access: fakeAccess(Date.now(), policy),
+    });
     this.#api = await createApi(context, { allowedHosts: [], onDefect: () => undefined });
     const server = createServer((request, response) => {
       this.#serve(request, response).catch((error) => response.destroy(error));
@@ -266,12 +279,16 @@ export class AlertsStub {
       );
     }
     if (list === 'silences') return ok(page(this.#silencesOf(query), query));
-    if (list === 'devices') {
+    if (list === 'devices' && id === '') {
       const now = { last_ms: Date.now(), received_ms: Date.now() };
-      const items = this.devices.map((device) => ({ ...device, ...now }));
+      const asked = query.get('device');
+      const items = this.devices
+        .filter(({ device }) => asked === null || device === asked)
+        .map((device) => ({ ...device, ...now }));
       return ok({ items, next: null, total: items.length });
     }
-    if (list === 'readings') return ok({ items: this.readings, next: null });
+    if (list === 'readings')
+      return ok({ items: query.has('step_ms') ? [] : this.readings, next: null });
     return undefined;
   }
 

@@ -8,12 +8,21 @@ const LOOK_AGAIN_MS = [700, 3_000, 10_000];
 /** What was sent and does not show for this long got lost. */
 export const GIVE_UP_MS = 12_000;
 
+/** Looks that are to come: many decisions in a row are looked after together. */
+const coming = new Set<string>();
+
 export function useLookAgain(): (...keys: QueryKey[]) => void {
   const client = useQueryClient();
   return (...keys) => {
-    for (const afterMs of LOOK_AGAIN_MS)
-      setTimeout(() => {
-        for (const queryKey of keys) void client.invalidateQueries({ queryKey });
-      }, afterMs);
+    for (const queryKey of keys)
+      for (const afterMs of LOOK_AGAIN_MS) {
+        const look = JSON.stringify([queryKey, afterMs]);
+        if (coming.has(look)) continue;
+        coming.add(look);
+        setTimeout(() => {
+          coming.delete(look);
+          void client.invalidateQueries({ queryKey });
+        }, afterMs);
+      }
   };
 }

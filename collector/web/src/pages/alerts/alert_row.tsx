@@ -1,7 +1,7 @@
 /** An alert in the list: what is wrong, where, since when, who cares for it, what can be done. */
 
 import type { ReactNode, RefObject } from 'react';
-import { useLayoutEffect, useRef, useState } from 'react';
+import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import type { Alert } from '../../api/types.ts';
 import { GIVE_UP_MS } from '../../app/look_again.ts';
@@ -33,6 +33,8 @@ import { ALERTS_WORDS } from './words.ts';
 export interface RowContext extends Around {
   /** Something was decided: it shows in a moment. */
   onDecided: () => void;
+  /** Asks for many at once: their line may go while that goes on. */
+  onAcknowledgeAll?: (alerts: readonly [Alert, ...Alert[]]) => void;
 }
 
 export function AlertRow({ alert, context }: { alert: Alert; context: RowContext }): ReactNode {
@@ -122,13 +124,17 @@ export function Actions(props: {
   alerts: readonly [Alert, ...Alert[]];
   row: RefObject<HTMLElement | null>;
   onDecided: () => void;
+  onAcknowledgeAll?: RowContext['onAcknowledgeAll'];
 }): ReactNode {
-  const { alerts, row, onDecided } = props;
+  const { alerts, row, onDecided, onAcknowledgeAll } = props;
   const [first] = alerts;
   const say = useSay(ALERTS_WORDS);
   const { language } = usePreferences();
   const { mayAt } = usePermissions();
-  const [asks, setAsks] = useState<'acknowledge' | 'silence'>();
+  const [asks, setAsks] = useState<'silence'>();
+  // As it was when it was asked for: news of it must not close the dialog.
+  const [asked, setAsked] = useState<readonly [Alert, ...Alert[]]>();
+  useFocusAfter(row, asked !== undefined || asks !== undefined);
   const [sent, setSent] = useState(new Map<string, { version: number; atMs: number }>());
   const nowMs = useNowMs();
   if (!mayAt('operator', first.site)) return null;
@@ -151,7 +157,11 @@ export function Actions(props: {
           action="acknowledge"
           label={`${isWaiting ? say('sent') : acknowledge}: ${about}`}
           isWaiting={isWaiting}
-          onClick={() => setAsks('acknowledge')}
+          onClick={() => {
+            const all = [firstOpen, ...otherOpen] as const;
+            if (onAcknowledgeAll === undefined || alerts.length === 1) setAsked(all);
+            else onAcknowledgeAll(all);
+          }}
         >
           {isWaiting ? say('sent') : acknowledge}
         </KeptButton>
@@ -172,16 +182,16 @@ export function Actions(props: {
           <Shape level="warn" /> {say('change_not_seen')}
         </p>
       ) : null}
-      {asks === 'acknowledge' && firstOpen !== undefined ? (
+      {asked === undefined ? null : (
         <AcknowledgeDialog
-          alerts={[firstOpen, ...otherOpen]}
+          alerts={asked}
           onTaken={({ id, version }) => {
             setSent((before) => new Map(before).set(id, { version, atMs: nowMs }));
             onDecided();
           }}
-          onClose={() => setAsks(undefined)}
+          onClose={() => setAsked(undefined)}
         />
-      ) : null}
+      )}
       {asks === 'silence' ? (
         <SilenceDialog
           subject={subjectOfAlert(first, alerts.length > 1, language)}
@@ -191,6 +201,17 @@ export function Actions(props: {
       ) : null}
     </div>
   );
+}
+
+/** The button that opened a dialog may be gone when that closes: then the row gets the focus. */
+function useFocusAfter(row: RefObject<HTMLElement | null>, isAsking: boolean): void {
+  const wasAsking = useRef(false);
+  useEffect(() => {
+    const isOver = wasAsking.current && !isAsking;
+    wasAsking.current = isAsking;
+    if (isOver && document.activeElement === document.body)
+      row.current?.focus({ preventScroll: true });
+  }, [isAsking, row]);
 }
 
 /** When it goes while it has the focus, the row gets that: the keyboard stays where it is. */

@@ -13,6 +13,7 @@ import { useSay } from '../../i18n/say.ts';
 import { Name } from '../../ui/mark.tsx';
 import { SeverityMark } from '../../ui/severity.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
+import { AcknowledgeDialog } from './acknowledge.tsx';
 import type { RowContext } from './alert_row.tsx';
 import { Actions, AlertRow } from './alert_row.tsx';
 import type { AlertFilter, AlertGroup } from './alerts.ts';
@@ -48,11 +49,15 @@ export function NowTab(props: {
   const query = useQuery(activeAlertsQuery);
   const silences = useQuery(currentSilencesQuery);
   const lookAgain = useLookAgain();
+  const [asked, setAsked] = useState<readonly [Alert, ...Alert[]]>();
   const alerts = query.data?.items ?? [];
+  const onDecided = (): void =>
+    lookAgain(activeAlertsQuery.queryKey, currentSilencesQuery.queryKey);
   const context: RowContext = {
     alerts,
     silences: silences.data?.items ?? [],
-    onDecided: () => lookAgain(activeAlertsQuery.queryKey, currentSilencesQuery.queryKey),
+    onDecided,
+    onAcknowledgeAll: setAsked,
   };
   const choices = {
     lines: namesOf(alerts, 'line', address.line),
@@ -72,6 +77,9 @@ export function NowTab(props: {
           />
         )}
       </Resource>
+      {asked === undefined ? null : (
+        <AcknowledgeDialog alerts={asked} onTaken={onDecided} onClose={() => setAsked(undefined)} />
+      )}
     </>
   );
 }
@@ -220,7 +228,12 @@ function GroupRow(props: { alerts: AlertGroup['alerts']; context: RowContext }):
           {say(isOpen ? 'group_hide' : 'group_show')}
         </button>
       </div>
-      <Actions alerts={alerts} row={row} onDecided={context.onDecided} />
+      <Actions
+        alerts={alerts}
+        row={row}
+        onDecided={context.onDecided}
+        onAcknowledgeAll={context.onAcknowledgeAll}
+      />
       {isOpen ? (
         <ul className={look.inner}>
           {alerts.slice(0, shownMax).map((alert) => (
