@@ -64,7 +64,11 @@ export function apiContext(parts: ApiParts): ApiContext {
     alerts: view.alerts,
     ingest: view.ingest,
     queries: boundedQueries({ query, exportTo }),
-    people: new PeopleQueries({ asking: () => store().asking, audit: auditLog, clock: parts.clock }),
+    people: new PeopleQueries({
+      asking: () => store().asking,
+      audit: auditLog,
+      clock: parts.clock,
+    }),
     readiness: parts.readiness,
     configuration: () => configurationOf(parts),
     configurationStatus: parts.configurationStatus,

@@ -1,8 +1,10 @@
 /** How the engine is told to run a statement of a person, and what its errors mean. */
 
+import type { ClickHouseClient } from '@clickhouse/client';
 import { CollectorError } from '../errors.ts';
-import type { Ask } from './asking.ts';
+import type { Ask, AskProgress } from './asking.ts';
 import { EngineRefusal } from './asking.ts';
+import { startsWith } from './ending.ts';
 import { BROKEN_ENGINE_CODES, engineCode, unavailable } from './engine_errors.ts';
 import { quoted } from './statements.ts';
 
@@ -80,4 +82,18 @@ export function askSettings(ask: Ask, database: string, leftMs: number): Map<str
 
 export function abortedRefusal(error: unknown): CollectorError {
   return new CollectorError('STORE_QUERY_REFUSED', 'the query was given up', { cause: error });
+}
+
+/** Of the statement that starts with `mark`. Rejects as the client does. */
+export async function progressOf(
+  client: ClickHouseClient,
+  mark: string,
+): Promise<AskProgress | undefined> {
+  const result = await client.query({
+    query: `SELECT elapsed * 1000 AS elapsed_ms, toFloat64(read_rows) AS read_rows
+FROM system.processes WHERE ${startsWith(mark)}`,
+    format: 'JSONEachRow',
+  });
+  const [row] = (await result.json()) as { elapsed_ms: number; read_rows: number }[];
+  return row && { elapsedMs: row.elapsed_ms, readRows: row.read_rows };
 }

@@ -7,8 +7,8 @@
 import { randomUUID } from 'node:crypto';
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Answer, Ask, Asked, Asking, AskProgress } from './asking.ts';
-import { abortedRefusal, askSettings, refusalOf } from './asking_engine.ts';
-import { endWhile, startsWith } from './ending.ts';
+import { abortedRefusal, askSettings, progressOf, refusalOf } from './asking_engine.ts';
+import { endWhile } from './ending.ts';
 import { unavailable } from './engine_errors.ts';
 import { KnownTables, TABLES_SQL } from './known_tables.ts';
 import type { Lease } from './query_slots.ts';
@@ -128,12 +128,7 @@ export class ChdbAsking implements Asking {
 
   async #progress(mark: string): Promise<AskProgress | undefined> {
     try {
-      const result = await this.#control.query({
-        query: `SELECT elapsed * 1000 AS elapsed_ms, toFloat64(read_rows) AS read_rows FROM system.processes WHERE ${startsWith(mark)}`,
-        format: 'JSONEachRow',
-      });
-      const [row] = (await result.json()) as { elapsed_ms: number; read_rows: number }[];
-      return row && { elapsedMs: row.elapsed_ms, readRows: row.read_rows };
+      return await progressOf(this.#control, mark);
     } catch (error) {
       throw unavailable('progress of a query', error);
     }

@@ -3,9 +3,9 @@
 import { randomUUID } from 'node:crypto';
 import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client';
 import type { Answer, Ask, Asked, Asking, AskProgress } from './asking.ts';
-import { abortedRefusal, askSettings, refusalOf } from './asking_engine.ts';
+import { abortedRefusal, askSettings, progressOf, refusalOf } from './asking_engine.ts';
 import { queryFailure } from './clickhouse_errors.ts';
-import { endWhile, startsWith } from './ending.ts';
+import { endWhile } from './ending.ts';
 import { KnownTables, TABLES_SQL } from './known_tables.ts';
 import { QuerySlots } from './query_slots.ts';
 import { quoted } from './statements.ts';
@@ -143,12 +143,7 @@ export class ServerAsking implements Asking {
 
   async #progress(mark: string): Promise<AskProgress | undefined> {
     try {
-      const result = await this.#control.query({
-        query: `SELECT elapsed * 1000 AS elapsed_ms, toFloat64(read_rows) AS read_rows FROM system.processes WHERE ${startsWith(mark)}`,
-        format: 'JSONEachRow',
-      });
-      const [row] = (await result.json()) as { elapsed_ms: number; read_rows: number }[];
-      return row && { elapsedMs: row.elapsed_ms, readRows: row.read_rows };
+      return await progressOf(this.#control, mark);
     } catch (error) {
       throw queryFailure(error);
     }
