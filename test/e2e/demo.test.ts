@@ -176,6 +176,13 @@ t.test('live, Ctrl-C, again: nothing is lost or doubled', async (t) => {
     ['D01', 'D02', 'D03', 'D04', 'D05'].map((device) => [device, 7]),
   );
   t.equal((await fetch(`http://127.0.0.1:${ports.http}/`)).status, 200, 'the page');
+  const [, password] = await first.saying(/log in as admin, password ([a-z0-9-]+)/);
+  const login = await fetch(`http://127.0.0.1:${ports.http}/api/v1/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ name: 'admin', password }),
+  });
+  t.match([login.status, await login.json()], [201, { must_change_password: true }]);
 
   const same = new RunningDemo(t, env);
   t.equal(await same.ended, 1);
@@ -196,6 +203,7 @@ t.test('live, Ctrl-C, again: nothing is lost or doubled', async (t) => {
   const again = new RunningDemo(t, { ...process.env, FMS_DATA: folder });
   await again.saying(/5 devices are live/);
   t.match(again.said, new RegExp(`http://127\\.0\\.0\\.1:${ports.http}/`));
+  t.notMatch(again.said, /password/, 'said once');
   excuses.push((await again.interrupt()).excuse);
 
   const last = new RunningDemo(t, env);

@@ -14,12 +14,14 @@ import { loadConfig as loadCollectorConfig } from '../../collector/config.ts';
 import { loadConfiguration, profilesSource } from '../../collector/profiles/load.ts';
 import { loadDevicesConfig } from '../../simulators/config.ts';
 import { Program } from '../../simulators/demo/child.ts';
+import { firstLoginOf } from '../../simulators/demo/first-login.ts';
 import {
   agentYamlWith,
   DEMO_INTERVAL_MS,
   deviceNames,
   forgetRunning,
   keepOldReadings,
+  letLook,
   noteRunning,
   pathsOf,
   prepareFolder,
@@ -150,6 +152,35 @@ t.test('taken ports are named, all of them, with the way out', async (t) => {
   });
   await t.resolves(checkPorts(wanted, ['status']));
 });
+
+t.test('what the collector says of the first user is taken from its log', async (t) => {
+  const line = JSON.stringify({ level: 40, first_user: 'admin', first_password: 'abc', msg: 'x' });
+  t.same(firstLoginOf(line), { user: 'admin', password: 'abc' });
+  for (const other of [
+    '',
+    '{"level":30,"msg":"x"}',
+    '"first_password"',
+    '{"first_password":7,"first_user":"admin"}',
+  ])
+    t.equal(firstLoginOf(other), undefined, other);
+});
+
+t.test(
+  'who reaches the demo may look, also with a file from before there were users',
+  async (t) => {
+    const paths = prepared(t);
+    const access = (): unknown => loadCollectorConfig(paths.collector).access;
+    t.match(access(), { thisMachine: 'none', anonymous: 'viewer' });
+    const before = readFileSync(paths.collector, 'utf8').replace(/^access: .*\n/m, '');
+    writeFileSync(paths.collector, before);
+    t.match(access(), { anonymous: 'none' });
+    letLook(paths);
+    t.match(access(), { anonymous: 'viewer' });
+    writeFileSync(paths.collector, `${before}access: { anonymous: none }\n`);
+    letLook(paths);
+    t.match(access(), { anonymous: 'none' }, 'what a person wrote stays');
+  },
+);
 
 t.test('which lines are warnings', async (t) => {
   t.equal(warningOf('{"level":30,"msg":"fine"}'), undefined);
