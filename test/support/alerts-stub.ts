@@ -191,8 +191,13 @@ export class AlertsStub {
           time_ms: nowMs + second * 1_000,
           value: 24 + 3 * Math.sin(second / 9),
           quality: 0,
+          raw_value: null,
           treatment: isDoubted ? 'flagged' : 'kept',
           findings: isDoubted ? ['outlier'] : [],
+          gateway: 'gw1',
+          epoch: '0123456789abcdef',
+          seq: this.readings.length + 1,
+          received_ms: nowMs + second * 1_000 + 200,
         });
       }
   }

@@ -209,8 +209,10 @@ t.test('anomalies and alerts', { skip: noBrowser }, async (t) => {
     );
     const other = page.locator('article[data-channel="sensor2"]');
     t.equal(await other.locator('[data-band]').count(), 1, 'of the device');
+    // The focus went down to the list: the chart has to come into view again.
+    await page.evaluate('window.scrollTo(0, 0)');
     const over = await other.locator('.u-over').boundingBox();
-    await page.mouse.move((over?.x ?? 0) + (over?.width ?? 0) / 2, (over?.y ?? 0) + 40);
+    await page.mouse.move((over?.x ?? 0) + (over?.width ?? 0) / 2, (over?.y ?? 0) + 60);
     await other.getByText('far from those before').waitFor();
     t.pass('findings are said at the cursor');
     await row.locator('[data-action="show"]').click();
