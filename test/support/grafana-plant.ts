@@ -29,6 +29,7 @@ const POLLS = BUCKET_MS / INTERVAL_MS;
 const PER_BUCKET = CHANNELS.length * POLLS;
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
+const ROLLED_TOGETHER = 10;
 /** Index of the device with all the trouble. */
 export const SILENT_DEVICE = 6;
 const LIMITS = { timeoutMs: 600_000, maxRows: 1_000, maxMemoryBytes: 4 * 1024 ** 3 };
@@ -79,24 +80,28 @@ async function rollUp(
   fromMs: number,
   endMs: number,
 ): Promise<void> {
-  const slice = {
-    devices: Array.from({ length: devices }, (_, d) => ({
-      site: SITE,
-      device: nameOf(d),
-      channels: CHANNELS.length,
-    })),
-    ranges: [{ from: fromMs / MINUTE_MS, to: endMs / MINUTE_MS }],
-    cells: 0,
-  };
   const firstDay = Math.floor(fromMs / DAY_MS) * DAY_MS;
   const days: number[] = [];
   for (let at = firstDay; at < endMs + DAY_MS; at += DAY_MS) days.push(at);
-  for (const { sql, params } of [
-    minuteStatement(slice, endMs),
-    ...hourStatements(slice, endMs),
-    ...dayStatements(slice, days, endMs),
-  ])
-    await store.execute(sql, params, LIMITS);
+  const ranges = [{ from: fromMs / MINUTE_MS, to: endMs / MINUTE_MS }];
+  // All at once would take more memory than a statement may have.
+  for (let first = 0; first < devices; first += ROLLED_TOGETHER) {
+    const slice = {
+      devices: Array.from({ length: Math.min(ROLLED_TOGETHER, devices - first) }, (_, d) => ({
+        site: SITE,
+        device: nameOf(first + d),
+        channels: CHANNELS.length,
+      })),
+      ranges,
+      cells: 0,
+    };
+    for (const { sql, params } of [
+      minuteStatement(slice, endMs),
+      ...hourStatements(slice, endMs),
+      ...dayStatements(slice, days, endMs),
+    ])
+      await store.execute(sql, params, LIMITS);
+  }
   if (others === 0) return;
   for (const table of ['readings_1m', 'quality_1m', 'readings_1h', 'quality_1h']) {
     const run = (sql: string): Promise<void> => store.execute(sql, {}, LIMITS);
