@@ -3,6 +3,7 @@
 import type { FastifyInstance } from 'fastify';
 import { CollectorError } from '../../errors.ts';
 import type { SilenceValue } from '../../types.ts';
+import { recordDeed } from '../audited.ts';
 import type { ApiContext } from '../context.ts';
 import { abortedWith } from '../queries.ts';
 import { object, query, TIME_MS } from '../schemas.ts';
@@ -30,11 +31,11 @@ export function silenceChangeRoutes(app: FastifyInstance, context: ApiContext): 
   app.patch<{ Params: { id: string }; Body: Change }>(
     '/api/v1/silences/:id',
     {
-      config: { access: { role: 'operator', audit: 'silence.set' } },
+      config: { access: { role: 'operator' } },
       schema: {
         summary: 'Changes when a silence or a maintenance window begins and ends',
         description:
-          'Answered when it is durable; it takes effect a moment later. What has ended stays so.',
+          'Needs what setting it does. Answered when it is durable; it takes effect a moment later. What has ended stays so.',
         params: object({ id: ID }),
         querystring: query({}),
         body: BODY,
@@ -45,8 +46,10 @@ export function silenceChangeRoutes(app: FastifyInstance, context: ApiContext): 
       const found = await findSilence(context, request.params.id, abortedWith(reply));
       const { updatedMs: _, ...silence } = found;
       requireFound(request, silence);
-      await decisions.silence(changed(silence, request.body, clock.wallMs()));
-      return reply.code(202).send({ accepted: true, id: silence.id });
+      const { id, site, ...detail } = changed(silence, request.body, clock.wallMs());
+      await recordDeed(request, context, { action: 'silence.set', site, target: id, detail });
+      await decisions.silence({ id, site, ...detail });
+      return reply.code(202).send({ accepted: true, id });
     },
   );
 }

@@ -223,3 +223,12 @@ t.test('one that only the store knows', async (t) => {
   api.context.alerts = live;
   t.same(api.defects, []);
 });
+
+t.test('one by its id', async (t) => {
+  t.match(await api.get(`/api/v1/alerts/${idOf(0)}`), { state: 'resolved', version: 2 });
+  await t.rejects(api.get(`/api/v1/alerts/${'f'.repeat(16)}`), /404.*API_NOT_FOUND/);
+  await t.rejects(api.get('/api/v1/alerts/x'), /400.*API_PARAMETER_INVALID/);
+  const line = encodeURIComponent(FIRST[0]?.line ?? '');
+  t.ok((await ids(`line=${line}`)).includes(0));
+  t.same(await ids('line=nowhere'), []);
+});

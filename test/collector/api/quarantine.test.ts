@@ -120,6 +120,8 @@ t.test('the list says what can be released, and what was', async (t) => {
     (await items(query)).map(({ seq }) => seq).join();
   t.equal(await seqs('releasable=true'), '4,3,1');
   t.equal(await seqs('releasable=false'), '0,2');
+  t.equal(await seqs('released=true'), '2');
+  t.equal(await seqs('released=false'), '0,4,3,1');
   t.equal(await seqs('reason=wire_crc'), '0');
   t.equal(await seqs(`device=${encodeURIComponent(READING.device)}`), '4,3,2,1');
   const pages: string[] = [];
@@ -134,12 +136,41 @@ t.test('the list says what can be released, and what was', async (t) => {
   t.same(pages, ['0,4', '3,2', '1']);
 });
 
+t.test('how much there is, by reason, device and day of the site', async (t) => {
+  const summary = async (query: string): Promise<unknown[]> =>
+    (await api.get<{ items: unknown[] }>(`/api/v1/quarantine/summary?${query}`)).items;
+  t.match(await summary(''), [
+    { reason: 'rule', entries: 4, readings: 4, releasable: 3, from_ms: null },
+    { reason: 'wire_crc', entries: 1, readings: 0, releasable: 0 },
+  ]);
+  t.match(await summary('by=device'), [
+    { site: 'demo', device: READING.device, reason: '', entries: 4 },
+    { site: 'demo', device: '', entries: 1 },
+  ]);
+  // In Seoul it is 21:00; the day of the site began at 06:00.
+  const startMs = NOW - 15 * 3_600_000;
+  t.same(await summary('by=day&reason=rule'), [
+    {
+      ...{ site: 'demo', device: '', reason: '', day: '2026-11-22' },
+      ...{ from_ms: startMs, to_ms: startMs + 86_400_000 },
+      ...{ entries: 4, readings: 4, releasable: 3 },
+    },
+  ]);
+  t.same(await summary('site=elsewhere'), []);
+  t.same(await summary(`to=${NOW - 2_000}`), []);
+  await t.rejects(summary('by=gateway'), /400/);
+  await t.rejects(summary('from=5&to=5'), /API_PARAMETER_INVALID/);
+});
+
 t.test('one entry', async (t) => {
   const [payload, text] = await items('');
   t.match(await api.get(`/api/v1/quarantine/${payload?.id}`), {
     reason: 'wire_crc',
     head_base64: Buffer.from('가\u0000\u0007b\nc').toString('base64'),
     head_text: '가��b\nc',
+    decoded: null,
+    log_partition: 3,
+    log_offset: 7,
   });
   t.match(await api.get(`/api/v1/quarantine/${text?.id}`), { seq: 4, head_text: '' });
   for (const [id, status] of [
@@ -155,7 +186,7 @@ t.test('one entry', async (t) => {
 
 t.test('release', async (t) => {
   const [payload, , notANumber, before, first] = await items('');
-  t.match(await release(first?.id ?? '', { by: '홍길동' }), {
+  t.match(await release(first?.id ?? '', { by: '홍길동', note: 'it was right' }), {
     status: 202,
     body: { accepted: true, log_partition: 3, log_offset: 99 },
   });

@@ -72,7 +72,7 @@ t.test('the list: from the store, and what it does not have yet', async (t) => {
 });
 
 async function send(
-  method: 'POST' | 'DELETE',
+  method: 'POST' | 'PATCH' | 'DELETE',
   path: string,
   payload?: object,
 ): Promise<{ status: number; body: { id?: string; error?: { code: string; message: string } } }> {
@@ -159,6 +159,27 @@ t.test('end', async (t) => {
     status: 404,
     body: { error: { code: 'API_NOT_FOUND', message: 'no such silence' } },
   });
+  t.same(said, []);
+});
+
+t.test('another end', async (t) => {
+  const change = (id: string, body: object) => send('PATCH', `/${id}`, body);
+  t.match(await change('active', { until_ms: NOW + HOUR_MS }), { status: 202 });
+  t.match(await change('later', { from_ms: NOW + 1, until_ms: NOW + DAY_MS }), { status: 202 });
+  t.match(said.splice(0), [
+    { id: 'active', kind: 'maintenance', untilMs: NOW + HOUR_MS, by: 'Kim', reason: '점검' },
+    { id: 'later', fromMs: NOW + 1, untilMs: NOW + DAY_MS },
+  ]);
+  for (const [id, body, status] of [
+    ['over', { until_ms: NOW + HOUR_MS }, 409],
+    ['active', { from_ms: NOW + 1 }, 409],
+    ['active', { until_ms: NOW }, 400],
+    ['active', { until_ms: NOW + 367 * DAY_MS }, 400],
+    ['later', { from_ms: NOW + 9, until_ms: NOW + 9 }, 400],
+    ['active', {}, 400],
+    ['nobody', { until_ms: NOW + 1 }, 404],
+  ] as const)
+    t.match(await change(id, body), { status }, `${id} ${JSON.stringify(body)}`);
   t.same(said, []);
 });
 

@@ -2,9 +2,10 @@
 
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import { Link, useParams } from 'wouter';
+import { Link } from 'wouter';
 import { ApiFailure, ask } from '../../api/client.ts';
 import type { Page } from '../../api/types.ts';
+import { pathNames } from '../../app/address.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { formatCount } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
@@ -28,7 +29,7 @@ const DEVICES_MAX = 200;
 
 export default function GatewayPage(): ReactNode {
   const say = useSay(GATEWAYS_WORDS);
-  const { site, gateway } = useParams<{ site: string; gateway: string }>();
+  const [, site = '', gateway = ''] = pathNames(window.location.pathname);
   const query = useQuery({
     queryKey: ['gateway', site, gateway],
     queryFn: ({ signal }) =>
