@@ -25,9 +25,9 @@ class Plant {
   readonly alerts = new LiveAlerts();
   readonly fleet = new LiveFleet();
   readonly ingest = new LiveIngest();
-  readonly channels = new Map([
-    ['temp', channelOf('°C')],
-    ['isFail', { ...channelOf(''), kind: 'boolean' as const, attentionWhen: 1 }],
+  readonly channels = new Map<string, ChannelConfig>([
+    ['temp', { unit: '°C', decimals: 1, kind: undefined, attentionWhen: undefined }],
+    ['isFail', { unit: '', decimals: undefined, kind: 'boolean', attentionWhen: 1 }],
   ]);
   #version = 0;
 
@@ -114,10 +114,6 @@ class Plant {
       ...more,
     });
   }
-}
-
-function channelOf(unit: string) {
-  return { unit, decimals: 1, kind: undefined, attentionWhen: undefined };
 }
 
 t.test('few devices: every value right there', { skip: noBrowser }, async (t) => {

@@ -15,7 +15,7 @@ import { PeriodFields } from '../../ui/period.tsx';
 import { Select } from '../../ui/select.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
 import { AnomalyMarks } from '../device/anomaly_marks.tsx';
-import { ANOMALY_SHAPE, useAnomalyWords } from '../device/anomaly_words.ts';
+import { ANOMALY_SHAPE, useAnomalyWords } from '../device/say_anomaly.ts';
 import { DETECTOR_NAMES } from './detector_names.ts';
 import { Detectors } from './detectors.tsx';
 import type { FilterKey } from './filters.tsx';

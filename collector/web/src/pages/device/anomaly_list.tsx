@@ -13,9 +13,9 @@ import { Name } from '../../ui/mark.tsx';
 import { Failure } from '../../ui/states.tsx';
 import type { Anomaly } from '../alerts/types.ts';
 import { AnomalyMarks } from './anomaly_marks.tsx';
-import { ANOMALY_SHAPE, useAnomalyWords } from './anomaly_words.ts';
 import { spanAround } from './bands.ts';
 import look from './page.module.css';
+import { ANOMALY_SHAPE, useAnomalyWords } from './say_anomaly.ts';
 import type { Anomalies } from './use_anomalies.ts';
 import { DEVICE_WORDS } from './words.ts';
 

@@ -12,8 +12,8 @@ import { Name } from '../../ui/mark.tsx';
 import { useMoments } from '../../ui/moments.ts';
 import { FormError } from '../../ui/states.tsx';
 import type { Anomaly, AnomalyMark } from '../alerts/types.ts';
-import { useAnomalyWords } from './anomaly_words.ts';
 import look from './page.module.css';
+import { useAnomalyWords } from './say_anomaly.ts';
 import { DEVICE_WORDS } from './words.ts';
 
 const MARKS: readonly AnomalyMark[] = ['true', 'false', 'maintenance'];

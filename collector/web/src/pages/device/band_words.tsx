@@ -4,8 +4,8 @@ import type { ReactNode } from 'react';
 import { useSay } from '../../i18n/say.ts';
 import { Name } from '../../ui/mark.tsx';
 import type { Anomaly } from '../alerts/types.ts';
-import { ANOMALY_SHAPE, useAnomalyWords } from './anomaly_words.ts';
 import look from './page.module.css';
+import { ANOMALY_SHAPE, useAnomalyWords } from './say_anomaly.ts';
 import { DEVICE_WORDS } from './words.ts';
 
 const SAID_MAX = 3;
