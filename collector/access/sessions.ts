@@ -117,12 +117,12 @@ export class Sessions {
     for (const [id, entry] of [...this.#entries.all()]) if (entry.user === name) await this.end(id);
   }
 
-  /** Those that are not over. */
-  countOf(name: string): number {
-    let count = 0;
+  /** Those that are not over, by user. */
+  counts(): Map<string, number> {
+    const counts = new Map<string, number>();
     for (const [id, { user }] of this.#entries.all())
-      if (user === name && this.find(id) !== undefined) count++;
-    return count;
+      if (this.find(id) !== undefined) counts.set(user, (counts.get(user) ?? 0) + 1);
+    return counts;
   }
 
   /** Removes what is over, and of the user as many as are too many with one more. */

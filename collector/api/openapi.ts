@@ -44,8 +44,7 @@ export function openApiDocument(routes: readonly RouteOptions[], version: string
     info: {
       title: 'FMS collector',
       version,
-      description:
-        'Times are UTC milliseconds since 1970-01-01. Lists answer {items, next}: pass `next` as `cursor` for the next page.',
+      description: `Times are UTC milliseconds since 1970-01-01. Lists answer {items, next}: pass \`next\` as \`cursor\` for the next page. Lists leave out sites that the caller may not see. At most ${RATE_LIMITS.general} requests a minute of one user, token or address; see 429.`,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],

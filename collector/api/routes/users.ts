@@ -68,6 +68,7 @@ export function userRoutes(app: FastifyInstance, context: ApiContext): void {
     },
     async () => {
       const { users, sessions } = access.opened;
+      const counts = sessions.counts();
       const items = users.all().map((user) => ({
         name: user.name,
         grants: user.grants,
@@ -76,7 +77,7 @@ export function userRoutes(app: FastifyInstance, context: ApiContext): void {
         created_ms: user.createdMs,
         changed_ms: user.changedMs,
         last_login_ms: user.lastLoginMs ?? null,
-        sessions: sessions.countOf(user.name),
+        sessions: counts.get(user.name) ?? 0,
       }));
       return { items, next: null };
     },
