@@ -13,13 +13,13 @@ import { Mark, Name } from '../../ui/mark.tsx';
 import { useMoments } from '../../ui/moments.ts';
 import { Resource } from '../../ui/states.tsx';
 import { Time } from '../../ui/time.tsx';
-import { valueText } from './list.tsx';
 import look from './page.module.css';
 import { bytesOf, hexLines, isText } from './payload.ts';
 import { entryQuery } from './queries.ts';
 import { reasonText } from './reasons.ts';
 import { ReleaseDialog } from './release.tsx';
 import type { EntryWhole } from './types.ts';
+import { valueText } from './value_text.ts';
 import { QUARANTINE_WORDS } from './words.ts';
 
 /** Bytes of a payload that the collector keeps. */

@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { usePreferences } from '../../app/preferences.tsx';
 import { usePermissions } from '../../app/session.ts';
-import { formatCount, formatValue } from '../../i18n/format.ts';
+import { formatCount } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
 import { Mark, Name } from '../../ui/mark.tsx';
 import { useMoments } from '../../ui/moments.ts';
@@ -16,6 +16,7 @@ import { bytesOf } from './payload.ts';
 import { reasonText } from './reasons.ts';
 import { ReleaseDialog } from './release.tsx';
 import type { Entry } from './types.ts';
+import { valueText } from './value_text.ts';
 import { QUARANTINE_WORDS } from './words.ts';
 
 type Selected = ReadonlyMap<string, Entry>;
@@ -162,17 +163,6 @@ function What({ entry }: { entry: Entry }): ReactNode {
       )}
     </>
   );
-}
-
-/** Undefined: it has none. Values that are not finite come as text. */
-export function valueText(
-  value: number | string | null,
-  language: 'en' | 'ko',
-): string | undefined {
-  if (value === null) return undefined;
-  return typeof value === 'string'
-    ? value.slice(0, DETAIL_CHARACTERS_MAX)
-    : formatValue(value, null, language);
 }
 
 function Selection(props: {

@@ -14,8 +14,8 @@ import { useSay } from '../../i18n/say.ts';
 import { Dialog } from '../../ui/dialog.tsx';
 import { Name } from '../../ui/mark.tsx';
 import { FormError } from '../../ui/states.tsx';
-import { valueText } from './list.tsx';
 import type { Entry } from './types.ts';
+import { valueText } from './value_text.ts';
 import { QUARANTINE_WORDS } from './words.ts';
 
 const NOTE_MAX = 500;
