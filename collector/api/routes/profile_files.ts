@@ -1,7 +1,7 @@
 /** /api/v1/profiles/files: the files of device profiles, to be looked at, checked and changed. */
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { CHANGES_MAX, MOVES_MAX } from '../../profiles/editing/effect.ts';
+import { CHANGES_MAX, MOVES_MAX, NAMED_MAX } from '../../profiles/editing/effect.ts';
 import type { Applied, ProfileFile } from '../../profiles/editing/profile_files.ts';
 import {
   FILE_NAME,
@@ -77,7 +77,16 @@ const EFFECT: JsonSchema = {
       },
       profiles: {
         type: 'array',
-        items: object({ profile: TEXT, before: COUNT, after: COUNT }),
+        items: object({
+          profile: TEXT,
+          before: COUNT,
+          after: COUNT,
+          named: {
+            type: 'array',
+            items: object({ site: TEXT, device: TEXT }),
+            description: `At most ${NAMED_MAX} of those that have it now.`,
+          },
+        }),
         description: 'Known devices by profile; the empty one: without.',
       },
     }),

@@ -46,13 +46,14 @@ export interface Effect {
     judged_anew: number;
     /** At most MOVES_MAX. */
     items: DeviceMove[];
-    /** How many of the known devices have each profile. */
-    profiles: { profile: string; before: number; after: number }[];
+    /** How many of the known devices have each profile, and the first NAMED_MAX of those that have it now. */
+    profiles: { profile: string; before: number; after: number; named: DeviceName[] }[];
   };
 }
 
 export const CHANGES_MAX = 500;
 export const MOVES_MAX = 200;
+export const NAMED_MAX = 50;
 
 /** `devices`: those that are known. */
 export function effectOf(
@@ -139,10 +140,11 @@ function devicesOf(
 ): Effect['devices'] {
   const was = compile(before);
   const is = compile(after);
-  const counts = new Map<string, { before: number; after: number }>();
-  const count = (profile: string, side: 'before' | 'after'): void => {
-    const known = counts.get(profile) ?? { before: 0, after: 0 };
+  const counts = new Map<string, { before: number; after: number; named: DeviceName[] }>();
+  const count = (profile: string, side: 'before' | 'after', name: DeviceName): void => {
+    const known = counts.get(profile) ?? { before: 0, after: 0, named: [] };
     known[side]++;
+    if (side === 'before' && known.named.length < NAMED_MAX) known.named.push(name);
     counts.set(profile, known);
   };
   const moves: DeviceMove[] = [];
@@ -159,8 +161,8 @@ function devicesOf(
       place_before: placeText(from),
       place_after: placeText(to),
     };
-    count(move.before, 'before');
-    count(move.after, 'after');
+    count(move.before, 'before', { site, device });
+    count(move.after, 'after', { site, device });
     if (move.before !== move.after || move.place_before !== move.place_after) {
       moved++;
       if (moves.length < MOVES_MAX) moves.push(move);

@@ -234,7 +234,7 @@ t.test('a check says what would be another', async (t) => {
     ],
     profiles: [
       { profile: '', before: 1, after: 0 },
-      { profile: 'press', before: 2, after: 1 },
+      { profile: 'press', before: 2, after: 1, named: [{ device: 'P1' }, { device: 'P2' }] },
       { profile: 'quiet', before: 0, after: 2 },
     ],
   });

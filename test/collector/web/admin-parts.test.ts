@@ -186,7 +186,7 @@ t.test('the audit log in words', async (t) => {
     text: '',
     last: '1h',
     from: '',
-    until: '',
+    to: '',
   };
   t.same(auditParameters(asked, 7_200_000), {
     who: 'kim',

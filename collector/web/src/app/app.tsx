@@ -2,7 +2,7 @@
 
 import type { ReactNode } from 'react';
 import { Suspense, useEffect, useRef } from 'react';
-import { Route, Switch, useLocation } from 'wouter';
+import { Redirect, Route, Switch, useLocation } from 'wouter';
 import { useCommonSay } from '../i18n/say.ts';
 import { Empty, Loading, Resource } from '../ui/states.tsx';
 import { ConnectionBanner } from './connection.tsx';
@@ -71,7 +71,7 @@ function Main(): ReactNode {
           </Route>
         ))}
         <Route path="/login">
-          <LoginPage />
+          {permissions.isLoggedIn ? <Redirect to="/" replace /> : <LoginPage />}
         </Route>
         <Route>
           <Empty text={say('not_found')} />

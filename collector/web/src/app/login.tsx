@@ -2,7 +2,6 @@
 
 import type { ReactNode } from 'react';
 import { useEffect, useState } from 'react';
-import { useLocation } from 'wouter';
 import { ApiFailure } from '../api/client.ts';
 import type { Say } from '../i18n/say.ts';
 import { useCommonSay } from '../i18n/say.ts';
@@ -12,12 +11,11 @@ import { ConnectionBanner } from './connection.tsx';
 import { useLeave, useLogIn, useSessionQuery } from './session.ts';
 
 export function LoginPage(): ReactNode {
-  const [location, navigate] = useLocation();
   return (
     <main id="main" className="narrow">
       <ConnectionBanner />
       <h1>FMS</h1>
-      <LoginForm onDone={() => location === '/login' && navigate('/', { replace: true })} />
+      <LoginForm />
     </main>
   );
 }
@@ -41,7 +39,7 @@ export function LoginAgain(): ReactNode {
   );
 }
 
-function LoginForm({ name: given, onDone }: { name?: string; onDone?: () => void }): ReactNode {
+function LoginForm({ name: given }: { name?: string }): ReactNode {
   const say = useCommonSay();
   const logIn = useLogIn();
   const [typed, setTyped] = useState('');
@@ -53,7 +51,7 @@ function LoginForm({ name: given, onDone }: { name?: string; onDone?: () => void
       className="form"
       onSubmit={(event) => {
         event.preventDefault();
-        if (waitSeconds === 0) logIn.mutate({ name, password }, { onSuccess: () => onDone?.() });
+        if (waitSeconds === 0) logIn.mutate({ name, password });
       }}
     >
       <label>

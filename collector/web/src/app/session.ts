@@ -10,6 +10,9 @@ const LOOK_AGAIN_MS = 60_000;
 const ROLES: readonly Role[] = ['viewer', 'operator', 'admin'];
 const KEY = ['session'] as const;
 
+/** All but the session itself. */
+const OTHERS = { predicate: ({ queryKey }: Query) => queryKey[0] !== KEY[0] };
+
 export interface KnownSession extends Session {
   /**
    * Somebody was logged in and is not any more, without having logged out. What they looked at stays until they log
@@ -106,9 +109,10 @@ export function useLogIn() {
       const goesOn = before?.hasEnded === true && before.user.name === session.user.name;
       const known: KnownSession = { ...session, hasEnded: false };
       client.setQueryData(KEY, known);
+      // Nothing else is answered before the password has been changed.
+      if (session.must_change_password) return;
       // Not clear(): what is on the page would not hear of the new data any more.
-      const others = { predicate: ({ queryKey }: Query) => queryKey[0] !== KEY[0] };
-      void (goesOn ? client.invalidateQueries(others) : client.resetQueries(others));
+      void (goesOn ? client.invalidateQueries(OTHERS) : client.resetQueries(OTHERS));
     },
   });
 }
@@ -133,6 +137,10 @@ export function useChangePassword() {
   return useMutation({
     mutationFn: (asked: { current: string; next: string }) =>
       send('POST', 'session/password', asked),
-    onSuccess: () => client.invalidateQueries({ queryKey: KEY }),
+    onSuccess: async () => {
+      // A new cookie needs the new csrf that comes with it.
+      await client.invalidateQueries({ queryKey: KEY });
+      await client.resetQueries({ ...OTHERS, type: 'inactive' });
+    },
   });
 }

@@ -27,10 +27,6 @@ function set(name: string, draft: Draft | undefined): void {
   for (const listener of listeners) listener();
 }
 
-function warn(event: BeforeUnloadEvent): void {
-  event.preventDefault();
-}
-
 export const draftStore = {
   subscribe(listener: () => void): () => void {
     listeners.add(listener);
@@ -41,14 +37,9 @@ export const draftStore = {
   put(name: string, text: string, base: Draft['base']): void {
     revision++;
     set(name, base?.text === text ? undefined : { text, base, revision });
-    if (typeof window === 'undefined') return;
-    if (drafts.size > 0) window.addEventListener('beforeunload', warn);
-    else window.removeEventListener('beforeunload', warn);
   },
   drop(name: string): void {
     set(name, undefined);
-    if (typeof window !== 'undefined' && drafts.size === 0)
-      window.removeEventListener('beforeunload', warn);
   },
 };
 

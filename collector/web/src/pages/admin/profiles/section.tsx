@@ -2,7 +2,8 @@
 
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
+import { Link } from 'wouter';
 import { useAddress } from '../../../app/address.ts';
 import { useOverview } from '../../../app/overview.ts';
 import { usePreferences } from '../../../app/preferences.tsx';
@@ -15,10 +16,11 @@ import { Time } from '../../../ui/time.tsx';
 import type { Draft } from './drafts.ts';
 import { useDrafts } from './drafts.ts';
 import { Editor } from './editor.tsx';
+import { warnBeforeLeaving } from './leaving.ts';
 import { NewFileDialog } from './new_file.tsx';
 import look from './profiles.module.css';
 import { filesQuery, profilesQuery, standingQuery } from './request.ts';
-import type { Applied, ProfileFiles, Profiles } from './types.ts';
+import type { Applied, Effect, ProfileFiles, Profiles } from './types.ts';
 import { PROFILES_WORDS } from './words.ts';
 
 const ADDRESS_KEYS = ['file'] as const;
@@ -27,6 +29,7 @@ export function ProfilesSection(): ReactNode {
   const say = useSay(PROFILES_WORDS);
   const holding = useQuery(profilesQuery);
   const files = useQuery(filesQuery);
+  useEffect(warnBeforeLeaving, []);
   return (
     <section aria-label={say('section_profiles')} className={look.section}>
       <Resource query={holding}>{(profiles) => <Holding profiles={profiles} />}</Resource>
@@ -41,9 +44,9 @@ function Holding({ profiles }: { profiles: Profiles }): ReactNode {
   const site = useOverview()?.sites[0]?.site ?? '';
   const standing = useQuery(standingQuery);
   const devices = new Map(
-    standing.data?.effect?.devices.profiles.map(({ profile, before }) => [profile, before]),
+    standing.data?.effect?.devices.profiles.map((counted) => [counted.profile, counted]),
   );
-  const without = devices.get('') ?? 0;
+  const without = devices.get('');
   return (
     <div>
       <h2>{say('holding')}</h2>
@@ -92,9 +95,7 @@ function Holding({ profiles }: { profiles: Profiles }): ReactNode {
             head: say('devices'),
             isNumber: true,
             cell: ({ name }) =>
-              standing.data?.effect === undefined || standing.data.effect === null
-                ? '–'
-                : formatCount(devices.get(name) ?? 0, language),
+              standing.data?.effect ? <DevicesWith counted={devices.get(name)} /> : '–',
           },
           {
             key: 'channels',
@@ -112,8 +113,37 @@ function Holding({ profiles }: { profiles: Profiles }): ReactNode {
           },
         ]}
       />
-      {without > 0 ? <p className="note">{say('without_profile', { n: without })}</p> : null}
+      {without === undefined || without.before === 0 ? null : (
+        <div className="note">
+          {say('without_profile')} <DevicesWith counted={without} />
+        </div>
+      )}
     </div>
+  );
+}
+
+/** How many, and on demand which. */
+function DevicesWith(props: {
+  counted: Effect['devices']['profiles'][number] | undefined;
+}): ReactNode {
+  const say = useSay(PROFILES_WORDS);
+  const { language } = usePreferences();
+  const { before: count = 0, named = [] } = props.counted ?? {};
+  if (count === 0) return formatCount(0, language);
+  return (
+    <details>
+      <summary>{formatCount(count, language)}</summary>
+      <ul className={look.devices}>
+        {named.map(({ site, device }) => (
+          <li key={JSON.stringify([site, device])}>
+            <Link href={`/device/${encodeURIComponent(site)}/${encodeURIComponent(device)}`}>
+              <Name text={device} />
+            </Link>
+          </li>
+        ))}
+        {count > named.length ? <li>{say('left_out', { n: count - named.length })}</li> : null}
+      </ul>
+    </details>
   );
 }
 

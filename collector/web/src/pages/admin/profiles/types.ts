@@ -48,7 +48,13 @@ export interface Effect {
       place_before: string;
       place_after: string;
     }[];
-    profiles: { profile: string; before: number; after: number }[];
+    profiles: {
+      profile: string;
+      before: number;
+      after: number;
+      /** Some of those that have it now. */
+      named: { site: string; device: string }[];
+    }[];
   };
 }
 
