@@ -5,6 +5,7 @@ import { LiveAlerts } from '../../../collector/api/live/alerts.ts';
 import { LiveDevices } from '../../../collector/api/live/devices.ts';
 import { LiveFleet } from '../../../collector/api/live/fleet.ts';
 import { LiveIngest } from '../../../collector/api/live/ingest.ts';
+import type { ChannelConfig } from '../../../collector/config.ts';
 import type {
   AlertEntry,
   DeviceEntry,

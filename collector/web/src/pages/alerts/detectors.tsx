@@ -12,7 +12,7 @@ import { Name } from '../../ui/mark.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
 import type { Column } from '../../ui/table.tsx';
 import { Table } from '../../ui/table.tsx';
-import { useAnomalyWords } from '../device/anomaly_words.ts';
+import { useAnomalyWords } from '../device/say_anomaly.ts';
 import look from './page.module.css';
 import type { DetectorSummary } from './types.ts';
 import { ALERTS_WORDS } from './words.ts';
