@@ -191,7 +191,8 @@ t.test('what is served is documented, and what is documented is served', async (
   const served = servedRoutes();
   t.ok(served.includes('get /api/v1/ledger') && served.includes('get /healthz'), 'it was read');
   const isPage = (route: string): boolean =>
-    route === 'get /' || /^get \/(assets\/)?[\w.-]+\.(js|css|html|svg|woff2)(\.br|\.gz)?$/.test(route);
+    route === 'get /' ||
+    /^get \/(assets\/)?[\w.-]+\.(js|css|html|svg|woff2)(\.br|\.gz)?$/.test(route);
   t.same(
     served.filter((route) => !isPage(route)).toSorted(),
     routes.map(({ method, path }) => `${method} ${path}`).toSorted(),
