@@ -23,7 +23,9 @@ import { ALERTS_WORDS } from './words.ts';
 const PAGE = 50;
 /** More than that nobody reads here: the filters narrow down, and the API has all of it. */
 const PAGES_MAX = 20;
-const EVERY_MS = 60_000;
+/** What has just ended is in the store a moment later. Many pages are not read again so often. */
+const EVERY_MS = 5_000;
+const MANY_EVERY_MS = 60_000;
 
 export function HistoryTab(props: {
   address: Address<FilterKey>;
@@ -40,7 +42,8 @@ export function HistoryTab(props: {
     },
     initialPageParam: '',
     getNextPageParam: ({ next }, pages) => (pages.length < PAGES_MAX ? next : null),
-    refetchInterval: EVERY_MS,
+    refetchInterval: ({ state }) =>
+      (state.data?.pages.length ?? 0) > 1 ? MANY_EVERY_MS : EVERY_MS,
   });
   const known = query.data?.pages.flatMap(({ items }) => items) ?? [];
   const around = [...known, ...(useQuery(activeAlertsQuery).data?.items ?? [])];
