@@ -117,7 +117,11 @@ export function warningsOf(config: CollectorConfig): string[] {
     );
   if (!isLoopback(config.http.host))
     warnings.push(
-      `http.host is ${config.http.host}: pages and API have no authentication, and everybody who reaches the port can read everything. Use 127.0.0.1 behind a proxy that asks who comes.`,
+      `http.host is ${config.http.host}: passwords, tokens and answers cross the network unencrypted. Use 127.0.0.1 behind a proxy with TLS.`,
+    );
+  if (!isLoopback(config.http.host) && config.access.anonymous === 'viewer')
+    warnings.push(
+      'access.anonymous is viewer: everybody who reaches http.host can read everything without login.',
     );
   const { clickhouseHttp } = config;
   if (clickhouseHttp !== undefined && !isLoopback(clickhouseHttp.host))

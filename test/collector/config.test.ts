@@ -257,7 +257,7 @@ t.test('check prints, warns, and answers the exit code', async (t) => {
   const output = { log: (s: string) => lines.push(s), error: (s: string) => lines.push(s) };
   const good = fileWith(t, 'http: { host: 0.0.0.0 }\n');
   t.equal(check(good, {}, output), 0);
-  t.match(lines.join('\n'), /no mistakes.*8080.*no authentication.*no gateway/s);
+  t.match(lines.join('\n'), /no mistakes.*8080.*cross the network unencrypted.*no gateway/s);
   lines.length = 0;
   const bad = fileWith(t, 'mqtt: { port: -1 }\nhttp: { port: -1 }\n');
   t.equal(check(bad, {}, output), 2);
