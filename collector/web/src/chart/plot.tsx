@@ -96,7 +96,9 @@ function lookOf(asked: {
   const time: Partial<uPlot.Options> =
     timeZone === undefined ? {} : { tzDate: (s) => uPlot.tzDate(new Date(s * 1000), timeZone) };
   const timeValues: uPlot.Axis =
-    timeZone === undefined ? {} : { values: (_, splits) => timeLabels(splits, timeZone) };
+    timeZone === undefined
+      ? {}
+      : { values: (_, splits, __, ___, stepS) => timeLabels(splits, stepS, timeZone) };
   return {
     width,
     height: heightPx,
@@ -119,8 +121,7 @@ function lookOf(asked: {
   };
 }
 
-function timeLabels(splits: number[], timeZone: string): string[] {
-  const stepS = (splits[1] ?? 0) - (splits[0] ?? 0);
+function timeLabels(splits: number[], stepS: number, timeZone: string): string[] {
   const form =
     stepS >= DAY_S ? 'date' : stepS >= 60 ? 'minute' : stepS >= 1 ? 'time' : 'millisecond';
   const format = timeFormat(timeZone, form);
