@@ -9,15 +9,21 @@ import type { Alert, Page } from '../api/types.ts';
 import { useCommonSay } from '../i18n/say.ts';
 import { bySeverity } from '../ui/severities.ts';
 import { SeverityMark } from '../ui/severity.tsx';
+import { OverAlerts, withAlert } from './active_alerts.ts';
 
 /** The stream tells of changes at once; this is for what it may have left out. */
 const EVERY_MS = 30_000;
 const LIMIT = 1_000;
 
+const over = new OverAlerts();
+
 /** Alerts that are not over, newest first; kept current by the stream while the header is shown. */
 export const activeAlertsQuery = queryOptions({
   queryKey: ['alerts', 'active'],
-  queryFn: ({ signal }) => ask<Page<Alert>>('alerts', { active: true, limit: LIMIT }, { signal }),
+  queryFn: async ({ signal }) => {
+    const page = await ask<Page<Alert>>('alerts', { active: true, limit: LIMIT }, { signal });
+    return { ...page, items: page.items.filter((alert) => !over.has(alert)) };
+  },
   refetchInterval: EVERY_MS,
 });
 
@@ -39,8 +45,11 @@ export function FiringCount(): ReactNode {
       void client.invalidateQueries({ queryKey: activeAlertsQuery.queryKey });
       return;
     }
+    const changed = data as Alert;
+    if (changed.state === 'resolved') over.add(changed);
+    else if (over.has(changed)) return;
     client.setQueryData(activeAlertsQuery.queryKey, (known) =>
-      known === undefined ? known : { ...known, items: withAlert(known.items, data as Alert) },
+      known === undefined ? known : { ...known, items: withAlert(known.items, changed) },
     );
   });
   const loud = (alerts ?? []).filter(isLoud);
@@ -54,12 +63,4 @@ export function FiringCount(): ReactNode {
       </Link>
     </p>
   );
-}
-
-/** The list with what changed: newer versions replace, what is over leaves. */
-export function withAlert(alerts: readonly Alert[], changed: Alert): Alert[] {
-  const known = alerts.find(({ id }) => id === changed.id);
-  if (known !== undefined && known.version > changed.version) return [...alerts];
-  const others = alerts.filter(({ id }) => id !== changed.id);
-  return changed.state === 'resolved' ? others : [changed, ...others];
 }

@@ -133,8 +133,9 @@ export function isOfGateway(rule: string): boolean {
 export function inhibitorOf(alert: Alert, alerts: readonly Alert[]): Alert | undefined {
   if (alert.inhibited_by === '') return undefined;
   return alerts.find(
-    ({ site, gateway, device, rule }) =>
+    ({ site, gateway, device, rule, inhibited_by }) =>
       rule === alert.inhibited_by &&
+      inhibited_by === '' &&
       site === alert.site &&
       (device === '' ? gateway === alert.gateway : device === alert.device),
   );
@@ -142,6 +143,7 @@ export function inhibitorOf(alert: Alert, alerts: readonly Alert[]): Alert | und
 
 /** How many alerts make no messages because of this one. */
 export function inhibitedCount(alert: Alert, alerts: readonly Alert[]): number {
+  if (alert.inhibited_by !== '') return 0;
   return alerts.filter(
     ({ site, gateway, device, inhibited_by }) =>
       inhibited_by === alert.rule &&

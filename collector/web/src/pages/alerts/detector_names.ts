@@ -7,5 +7,4 @@ export const DETECTOR_NAMES: readonly string[] = [
   'novelty',
   'drift',
   'device',
-  'no_data',
 ];
