@@ -128,7 +128,7 @@ async function readHistory(
   if (plan.kind === 'buckets') {
     const { items } = await ask<Page<BucketItem>>(
       'readings',
-      { ...range, to: Math.min(span.toMs, collectorNowMs()), step_ms: plan.stepMs, limit: RAW_MAX },
+      { ...range, to: pastEndOf(span), step_ms: plan.stepMs, limit: RAW_MAX },
       options,
     );
     return {
@@ -159,6 +159,11 @@ async function readHistory(
     stepMs: 0,
     tookMs: took(),
   };
+}
+
+/** Empty buckets ahead of now are of no use; a span that is all ahead has one. */
+function pastEndOf({ fromMs, toMs }: Span): number {
+  return Math.max(fromMs + 1, Math.min(toMs, Math.ceil(collectorNowMs())));
 }
 
 /** Of points that were thinned out: asked for as one bucket, of the readings themselves. */
