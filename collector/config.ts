@@ -5,13 +5,15 @@
  * `components` has one, with commas; maps have none.
  */
 
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { isTopicName } from '../proto/topics.ts';
 import type { AccessPolicy } from './access/access.ts';
 import schema from './config.schema.json' with { type: 'json' };
+import { applyEnv } from './config_env.ts';
+import type { GatewayConfig, GatewayContent } from './config_gateways.ts';
+import { toGateways } from './config_gateways.ts';
 import { CollectorError } from './errors.ts';
 import type { NotifyConfig, NotifyContent } from './notify_config.ts';
 import { toNotify } from './notify_config.ts';
@@ -20,9 +22,6 @@ import { checkSchema, readYaml } from './yaml_file.ts';
 
 export const CONFIG_FILE_DEFAULT = '/etc/fms-collector/collector.yaml';
 const HOUR_MS = 3_600_000;
-const ENV_PREFIX = 'FMS_COLLECTOR_';
-/** Read by main.ts, not overrides of the file. */
-const ENV_OTHER = new Set(['FMS_COLLECTOR_CONFIG', 'FMS_COLLECTOR_URL', 'FMS_COLLECTOR_TOKEN']);
 
 export interface SiteConfig {
   /** IANA name. */
@@ -40,13 +39,6 @@ export interface ChannelConfig {
   kind: 'number' | 'boolean' | undefined;
   /** The value that needs a person; booleans as 0 and 1. */
   attentionWhen: number | undefined;
-}
-
-export interface GatewayConfig {
-  site: string;
-  gateway: string;
-  /** 32 bytes. */
-  tokenSha256: Buffer;
 }
 
 export const COMPONENTS = ['intake', 'process', 'write', 'serve'] as const;
@@ -212,14 +204,6 @@ interface ChannelContent {
   decimals?: number;
   kind?: 'number' | 'boolean';
   attention_when?: number | boolean;
-}
-
-interface GatewayContent {
-  site: string;
-  gateway: string;
-  token?: string;
-  token_sha256?: string;
-  token_file?: string;
 }
 
 /** Carries every mistake, each `file:line: what`. */
@@ -436,51 +420,6 @@ function toTls(at: Path, tls: TlsContent | undefined, read: FileReader): TlsConf
   );
 }
 
-function toGateways(
-  file: string,
-  list: readonly GatewayContent[],
-  say: (path: Path, message: string) => void,
-): GatewayConfig[] {
-  const seen = new Map<string, number>();
-  const gateways: GatewayConfig[] = [];
-  for (const [i, item] of list.entries()) {
-    const key = `${item.site}/${item.gateway}`;
-    const earlier = seen.get(key);
-    if (earlier !== undefined) say(['gateways', i], `gateway ${key} is listed twice`);
-    seen.set(key, i);
-    const tokenSha256 = hashOf(file, item, (message) => say(['gateways', i], message));
-    if (tokenSha256) gateways.push({ site: item.site, gateway: item.gateway, tokenSha256 });
-  }
-  return gateways;
-}
-
-function hashOf(
-  file: string,
-  item: GatewayContent,
-  say: (message: string) => void,
-): Buffer | undefined {
-  const name = `${item.site}/${item.gateway}`;
-  const given = [item.token, item.token_sha256, item.token_file].filter((t) => t !== undefined);
-  if (given.length !== 1) {
-    say(`gateway ${name} needs exactly one of token, token_sha256 and token_file`);
-    return undefined;
-  }
-  if (item.token_sha256 !== undefined) return Buffer.from(item.token_sha256, 'hex');
-  if (item.token !== undefined) return sha256(item.token);
-  try {
-    const token = readFileSync(resolve(dirname(file), item.token_file ?? ''), 'utf8').trim();
-    if (token.length >= 8) return sha256(token);
-    say(`gateway ${name}: the token in ${item.token_file} is shorter than 8 characters`);
-  } catch (error) {
-    say(`gateway ${name}: token_file cannot be read: ${(error as Error).message}`);
-  }
-  return undefined;
-}
-
-export function sha256(text: string): Buffer {
-  return createHash('sha256').update(text, 'utf8').digest();
-}
-
 /** An address, or a network such as 10.0.0.0/8. */
 function isNetwork(text: string): boolean {
   const [address = '', bits, ...more] = text.split('/');
@@ -498,82 +437,4 @@ function isTimeZone(name: string): boolean {
   } catch {
     return false;
   }
-}
-
-interface SchemaNode {
-  type?: string;
-  enum?: unknown[];
-  items?: SchemaNode;
-  properties?: Record<string, SchemaNode>;
-}
-
-interface Variable {
-  path: string[];
-  numeric: boolean;
-  /** Values with commas between them. */
-  list: boolean;
-}
-
-/** Environment variable → path of the value that it overrides. For the manual and the tests. */
-export function envVariables(): Map<string, Variable> {
-  const found = new Map<string, Variable>();
-  const walk = (node: SchemaNode, path: string[]): void => {
-    for (const [key, child] of Object.entries(node.properties ?? {})) {
-      const at = [...path, key];
-      const numeric = child.type === 'integer' || child.type === 'number';
-      const list = child.items?.enum !== undefined;
-      if (child.properties) walk(child, at);
-      else if (numeric || list || child.type === 'string' || child.enum)
-        found.set(ENV_PREFIX + at.join('__').toUpperCase(), { path: at, numeric, list });
-    }
-  };
-  walk(schema as SchemaNode, []);
-  return found;
-}
-
-function applyEnv(
-  content: unknown,
-  env: Record<string, string | undefined>,
-  overrides: Map<string, string>,
-  lost: string[],
-): void {
-  if (typeof content !== 'object' || content === null || Array.isArray(content)) return;
-  const known = envVariables();
-  for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith(ENV_PREFIX) || ENV_OTHER.has(name) || text === undefined) continue;
-    const target = known.get(name);
-    if (target === undefined) {
-      lost.push(`environment ${name}: no such variable; known: ${[...known.keys()].join(', ')}`);
-      continue;
-    }
-    // A text that is no number stays a text, so that the schema says what is wrong with it.
-    const value = target.list
-      ? text.split(',').map((one) => one.trim())
-      : target.numeric && text.trim() !== ''
-        ? numberOr(text)
-        : text;
-    setIn(content as Record<string, unknown>, target.path, value);
-    overrides.set(target.path.join('.'), name);
-  }
-}
-
-function numberOr(text: string): number | string {
-  const value = Number(text);
-  return Number.isFinite(value) ? value : text;
-}
-
-function setIn(content: Record<string, unknown>, path: readonly string[], value: unknown): void {
-  const [key, ...rest] = path;
-  if (key === undefined) return;
-  if (rest.length === 0) {
-    content[key] = value;
-    return;
-  }
-  const child = content[key];
-  // A section that is there but is no map is left to the schema to complain about.
-  if (child !== undefined && child !== null && (typeof child !== 'object' || Array.isArray(child)))
-    return;
-  const section = (child ?? {}) as Record<string, unknown>;
-  content[key] = section;
-  setIn(section, rest, value);
 }

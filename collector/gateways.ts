@@ -2,8 +2,8 @@
 
 import { timingSafeEqual } from 'node:crypto';
 import type { GatewayId } from '../proto/topics.ts';
-import type { GatewayConfig } from './config.ts';
-import { sha256 } from './config.ts';
+import type { GatewayConfig } from './config_gateways.ts';
+import { sha256 } from './config_gateways.ts';
 
 export interface GatewayDirectory {
   /** The gateway whose token it is, when `username` is `site/gateway`; undefined: not let in. */

@@ -4,7 +4,9 @@ import type { Test } from 'tap';
 import t from 'tap';
 import { check } from '../../collector/commands/check.ts';
 import schema from '../../collector/config.schema.json' with { type: 'json' };
-import { ConfigInvalid, envVariables, loadConfig, sha256 } from '../../collector/config.ts';
+import { ConfigInvalid, loadConfig } from '../../collector/config.ts';
+import { envVariables } from '../../collector/config_env.ts';
+import { sha256 } from '../../collector/config_gateways.ts';
 import { gatewayDirectory } from '../../collector/gateways.ts';
 
 function fileWith(t: Test, text: string, more: Record<string, string> = {}): string {
