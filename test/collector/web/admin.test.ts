@@ -10,7 +10,8 @@ import { ARABIC, adminPlant, HOSTILE, PASSWORD, PRESS } from '../../support/admi
 import type { Tab, TabOptions } from '../../support/browser.ts';
 import { noBrowser } from '../../support/browser.ts';
 import { browserOf, logIn, openPage, overflowPx, seriousFindings } from '../../support/pages.ts';
-import { answerWith } from '../../support/served-pages.ts';
+import { answerWith, servePages } from '../../support/served-pages.ts';
+import { MemoryControl, openAccess } from '../../support/users.ts';
 
 // Generous: a machine may be busy with other things.
 t.setTimeout(300_000);
@@ -461,6 +462,37 @@ t.test(
     t.equal(await page.locator('[data-user="op"]').count(), 1, 'what was there stays');
     await page.unroute('**/api/**');
     await page.getByText(/수집기와 연결이 끊겼습니다/).waitFor({ state: 'hidden' });
+    t.same(defects(tab), []);
+  },
+);
+
+t.test(
+  'from this machine without login, and without profiles_dir',
+  { skip: noBrowser },
+  async (t) => {
+    const access = await openAccess(
+      new MemoryControl(),
+      { nowMs: Date.now() },
+      { thisMachine: 'admin' },
+    );
+    const { base } = await servePages(t, { access });
+    const tab = await openPage(t, browser, `${base}/admin/profiles`);
+    const { page } = tab;
+    await page.getByText(/This collector has no profiles_dir/).waitFor();
+    const text = page.locator('textarea[name="text"]');
+    t.match(await text.inputValue(), /sensor1:/, 'to be looked at and copied');
+    t.equal(await text.getAttribute('readonly'), '');
+    for (const action of ['new', 'apply', 'remove'])
+      t.equal(await page.locator(`[data-action="${action}"]`).count(), 0, action);
+    t.same(
+      await page
+        .locator('main nav a')
+        .allTextContents()
+        .then((all) => all.length),
+      5,
+    );
+    await page.getByRole('link', { name: 'API tokens' }).click();
+    await page.getByText('Only somebody who has logged in can make a token.').waitFor();
     t.same(defects(tab), []);
   },
 );
