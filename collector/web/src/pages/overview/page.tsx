@@ -10,6 +10,7 @@ import { usePreferences } from '../../app/preferences.tsx';
 import { formatCount } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
 import { Empty, Resource } from '../../ui/states.tsx';
+import { ZoneNote } from '../../ui/zone_note.tsx';
 import { Figures } from './figures.tsx';
 import { Needs } from './needs.tsx';
 import look from './page.module.css';
@@ -76,6 +77,7 @@ function Devices({ states, wall }: { states: States; wall: Wall | undefined }): 
         <p className="note" role="status">
           {note}
         </p>
+        <ZoneNote site="" />
       </div>
       {total === 0 && isReady ? <Empty text={say('no_devices')} /> : null}
       {total > 0 && found.length === 0 ? <Empty text={say('no_match', { search })} /> : null}

@@ -20,6 +20,9 @@ import { NAMED_MAX, needOf } from './tiles.ts';
 import type { StateItem, Wall } from './types.ts';
 import { OVERVIEW_WORDS } from './words.ts';
 
+/** Named tiles of a line. */
+const SHORT_LINE = 12;
+
 export function TileWall(props: {
   groups: readonly SiteGroup[];
   shown: number;
@@ -67,6 +70,8 @@ function Site(props: {
   const say = useSay(OVERVIEW_WORDS);
   const { language } = usePreferences();
   const trend = wall?.sites.find(({ site }) => site === group.site);
+  // Beside each other where each is small: short lines, and lines of small tiles.
+  const isDense = !isNamed || group.lines.every(({ items }) => items.length <= SHORT_LINE);
   const facts = [say('site_note', { devices: formatCount(group.count, language) })];
   if (trend?.readings_per_second != null)
     facts.push(say('site_rate', { rate: rateText(trend.readings_per_second, language) }));
@@ -82,7 +87,7 @@ function Site(props: {
         </Link>{' '}
         <small>{facts.join(' · ')}</small>
       </h3>
-      <div className={`${look.lines} ${isNamed ? '' : look.dense}`}>
+      <div className={`${look.lines} ${isDense ? look.dense : ''}`}>
         {group.lines.map((line) => (
           <Line key={line.key} line={line} isNamed={isNamed} zone={zone} />
         ))}
