@@ -3,7 +3,7 @@
 import type { ReactNode, RefObject } from 'react';
 import { memo, useEffect, useMemo, useRef } from 'react';
 import uPlot from 'uplot';
-import type { Band, Bounds } from './draw.ts';
+import type { Band, Bounds } from './band.ts';
 import { drawBands, drawNormal } from './draw.ts';
 import type { Gestures } from './gestures.ts';
 import { followGestures } from './gestures.ts';

@@ -1,22 +1,7 @@
 /** What lies behind the line of a chart: its normal band, and anomalies from onset to end. */
 
 import type uPlot from 'uplot';
-
-/** An anomaly in a chart. */
-export interface Band {
-  id: string;
-  /** Seconds since 1970; Infinity: it goes on. */
-  fromS: number;
-  toS: number;
-  /** Expected, of this channel. */
-  low: number | null;
-  high: number | null;
-}
-
-export interface Bounds {
-  min: number | null;
-  max: number | null;
-}
+import type { Band, Bounds } from './band.ts';
 
 const EDGE_PX = 2;
 /** So that one of a moment can be seen in a chart of a month. */

@@ -1,6 +1,6 @@
 /** Which anomalies are to be seen in the chart of a channel. Pure. */
 
-import type { Band } from '../../chart/draw.ts';
+import type { Band } from '../../chart/band.ts';
 import type { Span } from '../../chart/zoom.ts';
 import type { Anomaly } from '../alerts/types.ts';
 
