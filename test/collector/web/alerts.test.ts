@@ -52,7 +52,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
     await until(async () => (await page.locator('#told').textContent()) === 'ERROR: D02, No data');
     t.equal(await page.locator('#told-now').textContent(), '');
     stub.putAlert(stubAlert('1'));
-    stub.putAlert(stubAlert('3', { device: 'D03', severity: 'CRITICAL', title: 'It is failing' }));
+    stub.putAlert(stubAlert('c3', { device: 'D03', severity: 'CRITICAL', title: 'It is failing' }));
     const now = page.locator('#told-now');
     await until(async () => /CRITICAL: D03, It is failing/.test((await now.textContent()) ?? ''));
     t.equal(await now.getAttribute('aria-live'), 'assertive');
@@ -67,7 +67,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
       await rows.nth(2).textContent(),
       /for 3 min, since \d\d:\d\d:\d\d · demo · Press shop · L1 · gw1/,
     );
-    stub.putAlert({ ...stubAlert('3'), state: 'resolved', resolved_ms: Date.now(), version: 2 });
+    stub.putAlert({ ...stubAlert('c3'), state: 'resolved', resolved_ms: Date.now(), version: 2 });
     await until(async () => (await rows.count()) === 2);
     stub.putAlert(stubAlert('2', { device: 'D02', severity: 'ERROR', version: 0, title: 'Older' }));
     stub.putAlert(stubAlert('4', { severity: 'INFO' }));
@@ -328,8 +328,9 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
 
   await t.test('a lost connection is said, and heals', async (t) => {
     stub.add(stubAlert('1'));
-    await go(page, '/alerts');
+    await page.goto(`${stub.base}/alerts`);
     await rows.first().waitFor();
+    await connected(stub);
     tab.isCut = true;
     stub.isBroken = true;
     stub.cutStreams();
