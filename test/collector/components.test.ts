@@ -180,7 +180,7 @@ t.test('one has all, two share, and who leaves gives back at once', async (t) =>
 
   const second = await scene.start(['process', 'write']);
   await second.untilReady();
-  t.equal(await second.owned('process'), 2);
+  await until(async () => (await second.owned('process')) === 2);
   await until(async () => (await first.owned('write')) === 2);
   t.equal((await fetch(`${second.base}/api/v1/gateways`)).status, 404);
   await first.untilReady();
