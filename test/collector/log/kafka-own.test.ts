@@ -272,7 +272,8 @@ t.test('on one broker', { skip: kafkaMissing() }, async (t) => {
       await t.rejects(session.commit({ ...NOTHING, position: 1 }), { code: 'LOG_UNAVAILABLE' });
     const offset = await log.append('raw', 0, recordOf('b'));
     await waiting;
-    t.equal(log.stats().appendable, true);
+    // The mark of the failure before is taken away by the next look.
+    while (!log.stats().appendable) await delay(20);
     t.same(textsOf(await log.read('raw', 0, offset, ALL)), ['b']);
     await (await log.openProcessor(0)).commit({ ...NOTHING, position: 1 });
     await log.control.put('after', Buffer.from('1'));
