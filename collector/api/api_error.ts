@@ -48,6 +48,9 @@ const STATUS: Partial<Record<CollectorErrorCode, number>> = {
   LOG_FULL: 503,
 };
 
+/** Codes that answers may carry. */
+export const ANSWERED_CODES: readonly string[] = ['API_INTERNAL', ...Object.keys(STATUS)];
+
 /** Asked too often; answered with the header retry-after. */
 export class TooMany extends CollectorError {
   readonly retryAfterS: number;

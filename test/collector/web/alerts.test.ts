@@ -212,7 +212,7 @@ t.test('alerts', { skip: noBrowser }, async (t) => {
     await go(page, '/alerts');
     tab.isCut = true;
     stub.cutStreams();
-    await page.getByText('Stands for 6 other alerts').waitFor();
+    await page.getByText('make no messages of their own: 6').waitFor();
     tab.isCut = false;
     const group = page.locator('[data-group="temperature_high"][data-standing="firing"]');
     await group.getByText('5 × Temperature is high').waitFor();

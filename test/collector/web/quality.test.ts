@@ -227,7 +227,7 @@ t.test('the page', { skip: noBrowser }, async (t) => {
     tab.isCut = true;
     await page.goto(`${base}/quality`);
     await page.getByText('the store is away').first().waitFor();
-    await page.getByText('Look at its disk.').first().waitFor();
+    await page.getByText('측정값은 로그에서 기다립니다.').first().waitFor();
     await page.unrouteAll();
     await fakeQuality(page);
     await page.getByRole('button', { name: '다시 시도' }).first().click();

@@ -2,6 +2,7 @@
 
 export const COMMON_WORDS = {
   en: {
+    this_language: 'en',
     skip: 'Skip to the content',
     product: 'Factory Management System',
     language: 'Language',
@@ -106,6 +107,7 @@ export const COMMON_WORDS = {
     role_admin: 'administrator',
   },
   ko: {
+    this_language: 'ko',
     skip: '본문으로 건너뛰기',
     product: '공장 관리 시스템',
     language: '언어',

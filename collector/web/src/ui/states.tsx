@@ -1,7 +1,8 @@
 /** What a page says when there is nothing to show, not yet, or not any more. */
 
 import type { ReactNode } from 'react';
-import { ApiFailure } from '../api/client.ts';
+import { usePreferences } from '../app/preferences.tsx';
+import { errorWords } from '../i18n/error_words.ts';
 import { useCommonSay } from '../i18n/say.ts';
 import type { Level } from './level.ts';
 import { Shape } from './mark.tsx';
@@ -23,8 +24,8 @@ export function Empty({ text }: { text: string }): ReactNode {
 /** Something could not be had: what the collector says of it, and what to do. */
 export function Failure({ error, retry }: { error: unknown; retry?: () => void }): ReactNode {
   const say = useCommonSay();
-  const message = error instanceof Error ? error.message : String(error);
-  const hint = error instanceof ApiFailure ? error.hint : '';
+  const { language } = usePreferences();
+  const { message, hint } = errorWords(error, language);
   return (
     <div className="failure" role="alert">
       <p>

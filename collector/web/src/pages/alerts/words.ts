@@ -36,7 +36,7 @@ export const ALERTS_WORDS = {
     group_more: 'The first {shown} of {count}.',
     since: 'for {age}, since {time}',
     gateway_named: 'Gateway {gateway}',
-    stands_for: 'Stands for {count} other alerts, which make no messages of their own.',
+    stands_for: 'Other alerts that it stands for, and that make no messages of their own: {count}',
     acknowledge: 'Acknowledge',
     acknowledge_all: 'Acknowledge all {count}',
     acknowledge_title: 'Acknowledge: I have seen it and take care of it',

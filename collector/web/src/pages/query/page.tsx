@@ -3,8 +3,8 @@
 import type { ReactNode } from 'react';
 import { useRef, useState } from 'react';
 import { useLocation, useSearch } from 'wouter';
-import { ApiFailure } from '../../api/client.ts';
 import { usePreferences } from '../../app/preferences.tsx';
+import { errorWords } from '../../i18n/error_words.ts';
 import { formatCount, formatDuration } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
 import { Shape } from '../../ui/mark.tsx';
@@ -132,16 +132,15 @@ function Outcome({ runner }: { runner: Runner }): ReactNode {
 /** In the words of the store: they name the place in the text. */
 function Refused({ error }: { error: unknown }): ReactNode {
   const say = useSay(QUERY_WORDS);
-  const message = error instanceof Error ? error.message : String(error);
+  const { language } = usePreferences();
+  const { message, hint } = errorWords(error, language);
   return (
     <div className="panel" role="alert">
       <p>
         <Shape level="warn" /> {say('refused', { message: '' })}
       </p>
       <pre className={styles.message}>{message}</pre>
-      {error instanceof ApiFailure && error.hint !== '' ? (
-        <p className="note">{error.hint}</p>
-      ) : null}
+      {hint === '' ? null : <p className="note">{hint}</p>}
     </div>
   );
 }
