@@ -187,15 +187,17 @@ async function rollUp(
   const first = Math.floor((startMs - DAY_START_MS) / DAY_MS) * DAY_MS + DAY_START_MS;
   for (let at = first; at < endMs + DAY_MS; at += DAY_MS) days.push(at);
   const range = { from: days[0]! / MINUTE_MS, to: days.at(-1)! / MINUTE_MS };
+  // A statement holds what it groups in memory: a month of minutes at a time.
+  const monthMinutes = (DAYS * DAY_MS) / MINUTE_MS;
+  const months: (typeof range)[] = [];
+  for (let { from } = range; from < range.to; from += monthMinutes)
+    months.push({ from, to: Math.min(from + monthMinutes, range.to) });
   const version = Date.now();
   for (let d = 0; d < devices; d++) {
-    const slice = {
-      devices: [{ site: SITE, device: nameOf(d), channels: 7 }],
-      ranges: [range],
-      cells: 0,
-    };
+    const of = { devices: [{ site: SITE, device: nameOf(d), channels: 7 }], cells: 0 };
+    const slice = { ...of, ranges: [range] };
     for (const { sql, params } of [
-      minuteStatement(slice, version),
+      ...months.map((month) => minuteStatement({ ...of, ranges: [month] }, version)),
       ...hourStatements(slice, version),
       ...dayStatements(slice, days, version),
     ]) {
