@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { ApiFailure } from './api/client.ts';
+import { askAhead } from './app/ahead.ts';
 import { App } from './app/app.tsx';
 import { PreferencesProvider } from './app/preferences.tsx';
 import './styles/tokens.css';
@@ -30,6 +31,7 @@ function isSilence(error: unknown): boolean {
   return error instanceof ApiFailure && error.status === 0;
 }
 
+askAhead(client, location.pathname);
 const root = document.getElementById('root');
 if (root === null) throw new Error('no #root');
 createRoot(root).render(

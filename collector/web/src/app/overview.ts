@@ -9,7 +9,7 @@ const EVERY_MS = 5_000;
 /** Collector's clock minus the browser's. */
 let skewMs = 0;
 
-const overviewQuery = queryOptions({
+export const overviewQuery = queryOptions({
   queryKey: ['overview'],
   queryFn: async ({ signal }): Promise<Overview> => {
     const overview = await ask<Overview>('overview', {}, { signal });

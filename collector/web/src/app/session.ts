@@ -22,7 +22,7 @@ export interface KnownSession extends Session {
 }
 
 /** Null: nobody, a login is needed. */
-const sessionQuery = queryOptions({
+export const sessionQuery = queryOptions({
   queryKey: KEY,
   queryFn: async ({ signal, client }): Promise<KnownSession | null> => {
     const before = client.getQueryData<KnownSession | null>(KEY);

@@ -3,7 +3,6 @@
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useMemo } from 'react';
-import { ask } from '../../api/client.ts';
 import { useAddress } from '../../app/address.ts';
 import { useOverview } from '../../app/overview.ts';
 import { usePreferences } from '../../app/preferences.tsx';
@@ -14,6 +13,7 @@ import { ZoneNote } from '../../ui/zone_note.tsx';
 import { Figures } from './figures.tsx';
 import { Needs } from './needs.tsx';
 import look from './page.module.css';
+import { statesQuery, wallQuery } from './queries.ts';
 import { Search } from './search.tsx';
 import { TileWall } from './tile_wall.tsx';
 import { groupsOf, matches, VALUES_MAX } from './tiles.ts';
@@ -21,23 +21,12 @@ import type { States, Wall } from './types.ts';
 import { ValueList } from './value_list.tsx';
 import { OVERVIEW_WORDS } from './words.ts';
 
-const STATES_MS = 4_000;
-const WALL_MS = 15_000;
 const KEYS = ['search'] as const;
 
 export function OverviewPage(): ReactNode {
   const say = useSay(OVERVIEW_WORDS);
-  const states = useQuery({
-    queryKey: ['devices', 'states'],
-    // The browser asks by ETag: while nothing changed, nothing comes and nothing is drawn.
-    queryFn: ({ signal }) => ask<States>('devices/states', {}, { signal }),
-    refetchInterval: STATES_MS,
-  });
-  const wall = useQuery({
-    queryKey: ['overview', 'wall'],
-    queryFn: ({ signal }) => ask<Wall>('overview/wall', {}, { signal }),
-    refetchInterval: WALL_MS,
-  });
+  const states = useQuery(statesQuery);
+  const wall = useQuery(wallQuery);
   return (
     <div className={look.page}>
       <h1 className="unseen">{say('page_overview')}</h1>
