@@ -88,7 +88,9 @@ export function useReadings(
   }, [isLive, refetch]);
   const live = useLive(isLive && plan.kind !== 'buckets');
   const history = query.data;
-  const statistics = useStatistics(base, asked, history, span, isLive);
+  // What is shown of the range before must not make a question about this one: of a year it is a dear one.
+  const own = query.isPlaceholderData ? undefined : history;
+  const statistics = useStatistics(base, asked, own, span, isLive);
   const pointsOf = useMemo(() => {
     const known = new Map<string, readonly Point[]>();
     return (channel: string) => {
