@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
+import { readLocalToken } from '../collector/access/local_token.ts';
 import { launchChromium, noBrowser } from './support/browser.ts';
 import { freePort } from './support/free-port.ts';
 import { logIn } from './support/pages.ts';
@@ -19,6 +20,13 @@ const FOLDER = join(repository, 'docs/screenshots');
 /** Enough for a chart that shows something. */
 const RUN_MS = Number(process.env.FMS_SCREENSHOTS_RUN_MS ?? 240_000);
 const SETTLE_MS = 1_500;
+const ADMIN = 'kim';
+const PASSWORD = 'for these pictures only';
+const USERS = [
+  [ADMIN, '*', 'admin'],
+  ['lee', 'demo', 'operator'],
+  ['park', 'demo', 'viewer'],
+] as const;
 
 interface Shot {
   file: string;
@@ -129,12 +137,12 @@ async function main(): Promise<void> {
   const demo = await startDemo(folder);
   const browser = await launchChromium();
   try {
-    const password = demo.password;
+    await addUsers(demo.url, join(folder, 'collector'));
     await fault(demo.simPort, { device: 'D03', fault: 'isFail', on: true });
     process.stdout.write(`the demo runs for ${RUN_MS / 1_000} s\n`);
     await delay(RUN_MS);
     for (const shot of SHOTS) {
-      await take(browser, demo.url, password, shot);
+      await take(browser, demo.url, shot);
       process.stdout.write(`${shot.file}.png\n`);
     }
   } finally {
@@ -146,7 +154,6 @@ async function main(): Promise<void> {
 
 interface Demo {
   url: string;
-  password: string;
   simPort: number;
   stop(): Promise<void>;
 }
@@ -176,15 +183,23 @@ async function startDemo(folder: string): Promise<Demo> {
   };
   try {
     await until('the demo to be live', 120_000, () => /devices are live/.test(said));
-    const password = await until(
-      'the password',
-      10_000,
-      () => /password[^\n]*?: (\S+)/i.exec(said)?.[1],
-    );
-    return { url: `http://127.0.0.1:${http}`, password, simPort, stop };
+    return { url: `http://127.0.0.1:${http}`, simPort, stop };
   } catch (error) {
     await stop();
     throw new Error(`${String(error)}; it said:\n${said}`, { cause: error });
+  }
+}
+
+/** People with different roles; by the token that only the collector's own machine has. */
+async function addUsers(url: string, dataDir: string): Promise<void> {
+  const authorization = `Bearer ${readLocalToken(dataDir)}`;
+  for (const [name, site, role] of USERS) {
+    const response = await fetch(`${url}/api/v1/users`, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/json' },
+      body: JSON.stringify({ name, password: PASSWORD, grants: [{ site, role }] }),
+    });
+    if (!response.ok) throw new Error(`user ${name}: ${response.status} ${await response.text()}`);
   }
 }
 
@@ -194,7 +209,7 @@ async function fault(simPort: number, order: object): Promise<void> {
   if (!response.ok) throw new Error(`fault refused: ${response.status} ${await response.text()}`);
 }
 
-async function take(browser: Browser, url: string, password: string, shot: Shot): Promise<void> {
+async function take(browser: Browser, url: string, shot: Shot): Promise<void> {
   const { viewport, theme, language } = shot;
   const context = await browser.newContext({
     viewport,
@@ -203,7 +218,7 @@ async function take(browser: Browser, url: string, password: string, shot: Shot)
   });
   const page = await context.newPage();
   await page.goto(`${url}/login`);
-  await logIn(page, 'admin', password);
+  await logIn(page, ADMIN, PASSWORD);
   await page.goto(url + shot.path);
   await page.locator(shot.ready).first().waitFor({ timeout: 60_000 });
   await shot.before?.(page);
