@@ -81,7 +81,11 @@ t.test('processes come and go under load', { skip: kafkaMissing() }, async (t) =
   const intakes = [intake1];
   const gateways = components.gateways.map(
     (gateway) =>
-      new RovingGateway({ gateway, ports: () => intakes.map(({ mqttPort }) => mqttPort) }),
+      new RovingGateway({
+        gateway,
+        ports: () => intakes.map(({ mqttPort }) => mqttPort),
+        pauseMs: 300,
+      }),
   );
   for (const gateway of gateways) gateway.start();
   t.teardown(() => {

@@ -18,7 +18,7 @@ import type { Aim, CommitMoment, Committing } from './support/aims.ts';
 import { AIMED_COLLECTOR, killAt, someOf } from './support/aims.ts';
 
 /** Kills at a random time, beside the aimed ones. */
-const RANDOM_KILLS = ofForm({ short: 2, long: 5 });
+const RANDOM_KILLS = ofForm({ short: 1, long: 5 });
 const RANDOM_MS_MAX = 2_500;
 
 function commits(commit: Committing, ...moments: CommitMoment[]): Aim[] {

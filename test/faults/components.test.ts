@@ -35,6 +35,8 @@ const BROKER_FROZEN_MS = 60_000;
 const STORE_AWAY_MS = ofForm({ short: 2_000, long: 30_000 });
 const SLOW_INSERT_MS = ofForm({ short: 3_000, long: 10_000 });
 const RANDOM_MS_MAX = 2_000;
+/** Between two batches of a gateway. */
+const PAUSE_MS = ofForm({ short: 300, long: 100 });
 const DONE_MS = 300_000;
 /** The server's TABLE_IS_READ_ONLY and TOO_MANY_PARTS. */
 const READ_ONLY = 242;
@@ -88,7 +90,9 @@ t.test('processes are killed and frozen under load', options, async (t) => {
   await Promise.all([serve, ...workers].map((one) => one.start()));
   await Promise.all([serve, ...workers].map((one) => one.untilReady()));
   const ports = (): number[] => [intake1.mqttPort, intake2.mqttPort];
-  const gateways = components.gateways.map((gateway) => new RovingGateway({ gateway, ports }));
+  const gateways = components.gateways.map(
+    (gateway) => new RovingGateway({ gateway, ports, pauseMs: PAUSE_MS }),
+  );
   for (const gateway of gateways) gateway.start();
   t.teardown(() => {
     for (const gateway of gateways) gateway.abandon();
