@@ -61,7 +61,7 @@ const SHOTS: readonly Shot[] = [
   },
   {
     file: 'device',
-    path: '/device/demo/D01',
+    path: '/device/demo/D03?range=5m',
     language: 'en',
     theme: 'light',
     viewport: WIDE,
@@ -69,7 +69,7 @@ const SHOTS: readonly Shot[] = [
   },
   {
     file: 'device-ko-dark',
-    path: '/device/demo/D02',
+    path: '/device/demo/D02?range=5m',
     language: 'ko',
     theme: 'dark',
     viewport: WIDE,
@@ -219,6 +219,8 @@ async function take(browser: Browser, url: string, shot: Shot): Promise<void> {
   const page = await context.newPage();
   await page.goto(`${url}/login`);
   await logIn(page, ADMIN, PASSWORD);
+  // The demo shows its pages without login, too.
+  await page.locator('.user button').waitFor();
   await page.goto(url + shot.path);
   await page.locator(shot.ready).first().waitFor({ timeout: 60_000 });
   await shot.before?.(page);
