@@ -20,7 +20,6 @@ import { toNotify } from './notify_config.ts';
 import type { Path } from './yaml_file.ts';
 import { checkSchema, readYaml } from './yaml_file.ts';
 
-export const CONFIG_FILE_DEFAULT = '/etc/fms-collector/collector.yaml';
 const HOUR_MS = 3_600_000;
 
 export interface SiteConfig {

@@ -47,6 +47,7 @@ export async function guardRoutes(
   rateLimits?: RateLimits,
 ): Promise<void> {
   await app.register(fastifyCookie);
+  // Never read so: the first hook below sets it at each request.
   app.decorateRequest('principal', undefined as unknown as Principal);
   app.decorateRequest('identity', undefined);
   app.decorateRequest('identityError', undefined);

@@ -9,8 +9,25 @@ import { BROKEN_ENGINE_CODES, engineCode, unavailable } from './engine_errors.ts
 import { quoted } from './statements.ts';
 
 const WORDS_MAX = 2_000;
+export const PARSE_TIMEOUT_MS = 10_000;
+/** For what is only parsed: the gate must see the same of both engines. */
+export const PARSE_SETTINGS: ReadonlyMap<string, string> = new Map([
+  ['max_execution_time', String(PARSE_TIMEOUT_MS / 1_000)],
+  ['max_query_size', '1048576'],
+  ['readonly', '1'],
+]);
 /** How the parser is asked; no part of what a person wrote. */
 const SCOPES = [': In scope SELECT formatQuery(', ': while executing function formatQuery'];
+
+/** Asks for the engine's spelling. As a text within: whatever it says is parsed and not run, and several are refused. */
+export function spellingSql(sql: string): string {
+  return `SELECT formatQuery(${quoted(sql)})`;
+}
+
+/** Asks for the tree of what came of `spellingSql`. */
+export function treeSql(sql: string): string {
+  return `EXPLAIN AST ${sql}`;
+}
 
 /** What an error of a person's statement means. */
 export function refusalOf(error: unknown): CollectorError {

@@ -7,7 +7,16 @@
 import { randomUUID } from 'node:crypto';
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Answer, Ask, Asked, Asking, AskProgress } from './asking.ts';
-import { abortedRefusal, askSettings, progressOf, refusalOf } from './asking_engine.ts';
+import {
+  abortedRefusal,
+  askSettings,
+  PARSE_SETTINGS,
+  PARSE_TIMEOUT_MS,
+  progressOf,
+  refusalOf,
+  spellingSql,
+  treeSql,
+} from './asking_engine.ts';
 import { endWhile } from './ending.ts';
 import { unavailable } from './engine_errors.ts';
 import { KnownTables, TABLES_SQL } from './known_tables.ts';
@@ -31,7 +40,6 @@ interface EngineResult {
 const AT_ONCE = 2;
 const PARSED_AT_ONCE = 1;
 const WAITING_MAX = 64;
-const PARSE_TIMEOUT_MS = 10_000;
 
 export class ChdbAsking implements Asking {
   readonly database: string;
@@ -54,21 +62,16 @@ export class ChdbAsking implements Asking {
   }
 
   async format(sql: string): Promise<string> {
-    // As a text within a statement: whatever it says, it is parsed and not run, and several are refused.
-    return (await this.#parse(`SELECT formatQuery(${quoted(sql)})`, new Map())).replace(/\n$/, '');
+    return (await this.#parse(spellingSql(sql), new Map())).replace(/\n$/, '');
   }
 
   async ast(sql: string, params: ReadonlyMap<string, string>): Promise<string[]> {
-    return (await this.#parse(`EXPLAIN AST ${sql}`, params)).split('\n');
+    return (await this.#parse(treeSql(sql), params)).split('\n');
   }
 
   async #parse(sql: string, params: ReadonlyMap<string, string>): Promise<string> {
     const lease = await this.#parsing.acquire(PARSE_TIMEOUT_MS, undefined);
-    const settings = new Map([
-      ['max_execution_time', String(PARSE_TIMEOUT_MS / 1_000)],
-      ['max_query_size', '1048576'],
-      ['readonly', '1'],
-    ]);
+    const settings = PARSE_SETTINGS;
     const { body } = await this.#track(
       this.#run({ sql, params, settings, format: 'TabSeparatedRaw' }, lease),
     );

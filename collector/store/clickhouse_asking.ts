@@ -3,17 +3,24 @@
 import { randomUUID } from 'node:crypto';
 import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client';
 import type { Answer, Ask, Asked, Asking, AskProgress } from './asking.ts';
-import { abortedRefusal, askSettings, progressOf, refusalOf } from './asking_engine.ts';
+import {
+  abortedRefusal,
+  askSettings,
+  PARSE_SETTINGS,
+  PARSE_TIMEOUT_MS,
+  progressOf,
+  refusalOf,
+  spellingSql,
+  treeSql,
+} from './asking_engine.ts';
 import { queryFailure } from './clickhouse_errors.ts';
 import { endWhile } from './ending.ts';
 import { KnownTables, TABLES_SQL } from './known_tables.ts';
 import { QuerySlots } from './query_slots.ts';
-import { quoted } from './statements.ts';
 
 /** Statements of people at a time, of this process. */
 export const ASKED_AT_ONCE = 4;
 const WAITING_MAX = 64;
-const PARSE_TIMEOUT_MS = 10_000;
 const ANSWER_GRACE_MS = 5_000;
 /** The text of an answer is larger than what the engine holds of it, but not by more. */
 const TEXT_FACTOR = 8;
@@ -49,19 +56,15 @@ export class ServerAsking implements Asking {
   }
 
   async format(sql: string): Promise<string> {
-    return (await this.#parse(`SELECT formatQuery(${quoted(sql)})`, new Map())).replace(/\n$/, '');
+    return (await this.#parse(spellingSql(sql), new Map())).replace(/\n$/, '');
   }
 
   async ast(sql: string, params: ReadonlyMap<string, string>): Promise<string[]> {
-    return (await this.#parse(`EXPLAIN AST ${sql}`, params)).split('\n');
+    return (await this.#parse(treeSql(sql), params)).split('\n');
   }
 
   async #parse(sql: string, params: ReadonlyMap<string, string>): Promise<string> {
-    const settings = new Map([
-      ['max_execution_time', String(PARSE_TIMEOUT_MS / 1_000)],
-      ['max_query_size', '1048576'],
-      ['readonly', '1'],
-    ]);
+    const settings = PARSE_SETTINGS;
     const request = { sql, params, settings, format: 'TabSeparatedRaw', maxBytes: 64 * 2 ** 20 };
     const signal = AbortSignal.timeout(PARSE_TIMEOUT_MS);
     const { body } = await this.#track(this.#run(request, signal));

@@ -137,7 +137,7 @@ function Refused({ error }: { error: unknown }): ReactNode {
   return (
     <div className="panel" role="alert">
       <p>
-        <Shape level="warn" /> {say('refused', { message: '' })}
+        <Shape level="warn" /> {say('refused')}
       </p>
       <pre className={styles.message}>{message}</pre>
       {hint === '' ? null : <p className="note">{hint}</p>}
