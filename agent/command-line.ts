@@ -1,7 +1,6 @@
 /** What every command needs: the configuration, the version, and how errors are told. */
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import own from '../package.json' with { type: 'json' };
 import { configError, formatMistake, loadConfig } from './config.ts';
 import type { AgentConfig } from './config-values.ts';
 import { AgentError } from './errors.ts';
@@ -13,9 +12,9 @@ export const DEFAULT_CONFIG = '/etc/fms-agent/agent.yaml';
 export const EXIT_ERROR = 1;
 export const EXIT_CONFIG = 2;
 
+/** The single binary has the file's version built in. */
 export function version(): string {
-  const path = join(import.meta.dirname, '../package.json');
-  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
+  return own.version;
 }
 
 /** The configuration, or its mistakes on stderr and exit code 2. */

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * fms-agent. This file only prepares the process; the commands are in commands.ts.
+ * fms-agent, run from its sources. This file only prepares the process; start.ts begins, and is where the
+ * single binary of packaging/ begins too.
  *
  * The agent runs from its sources, and a gateway is small: the transformer that strips types would keep
  * 18 MB for good, and V8 grows its heap as if memory were free. So `run` replaces itself (execve: same
@@ -12,19 +13,9 @@ import { existsSync, lstatSync, mkdirSync, writeFileSync } from 'node:fs';
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ENGINE_FLAGS as FLAGS } from './engine-flags.ts';
 
 const STAGE = 'FMS_AGENT_STAGE';
-/**
- * Small young generation, early collections, one optimising compiler instead of two and machine code for
- * all else: 20 MB less for the same CPU. Filling the cache and running take the same flags, for compiled
- * code depends on them.
- */
-const FLAGS = [
-  '--max-semi-space-size=4',
-  '--heap-growing-percent=10',
-  '--no-maglev',
-  '--always-sparkplug',
-];
 /** For glibc: memory of finished work goes back to the system. */
 const ALLOCATOR = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '131072' };
 
@@ -44,11 +35,6 @@ function cacheFolder(): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Not on Windows, and of no use in a single binary, whose code is compiled already. */
-function canReplace(): boolean {
-  return process.execve !== undefined && import.meta.filename?.endsWith('.ts') === true;
 }
 
 function replaceProcess(folder: string, stage: string): void {
@@ -83,7 +69,8 @@ async function fillCache(folder: string): Promise<boolean> {
 }
 
 const stage = process.env[STAGE];
-if (process.argv[2] === 'run' && canReplace()) {
+// Not on Windows.
+if (process.argv[2] === 'run' && process.execve !== undefined) {
   const folder = cacheFolder();
   if (folder !== undefined && stage === undefined) replaceProcess(folder, 'fill');
   if (folder !== undefined && stage === 'fill' && (await fillCache(folder))) {
@@ -100,20 +87,5 @@ if (stage !== undefined) {
   }
 }
 
-/** `run` as services call it needs no parser of command lines: a tenth of its start. */
-function plainRun(args: readonly string[]): string | undefined {
-  const [command, option, path, ...rest] = args;
-  if (command !== 'run' || rest.length > 0) return undefined;
-  if (option === undefined) return process.env.FMS_AGENT_CONFIG ?? '';
-  return (option === '--config' || option === '-c') && path !== undefined ? path : undefined;
-}
-
-const path = plainRun(process.argv.slice(2));
-if (path !== undefined) {
-  const { DEFAULT_CONFIG, fail, load, version } = await import('./command-line.ts');
-  const { run } = await import('./run.ts');
-  await run({ path: path || DEFAULT_CONFIG, version: version(), load }).catch(fail);
-} else {
-  const { main } = await import('./commands.ts');
-  await main(process.argv);
-}
+const { start } = await import('./start.ts');
+await start(process.argv);
