@@ -213,8 +213,7 @@ class Collector implements RunningCollector {
   }
 
   get httpPort(): number {
-    const address = this.#api?.server.address();
-    return typeof address === 'object' && address !== null ? address.port : this.#config.http.port;
+    return this.#api?.port ?? this.#config.http.port;
   }
 
   get clickhousePort(): number | undefined {
@@ -231,7 +230,7 @@ class Collector implements RunningCollector {
     this.#deps.logger.info(
       {
         mqtt: components.has('intake') ? `mqtt://${mqtt.host}:${this.mqttPort}` : 'not here',
-        pages: `http://${http.host}:${this.httpPort}`,
+        pages: `${http.tls === undefined ? 'http' : 'https'}://${http.host}:${this.httpPort}`,
         data_dir: dataDir,
         gateways: this.#config.gateways.length,
         version: this.#deps.version,
@@ -349,6 +348,7 @@ class Collector implements RunningCollector {
       log,
       startedMs: this.#startedMs,
       httpPort: this.httpPort,
+      httpKeys: () => this.#api?.keys() ?? [],
       profiles: this.#profiles,
       onConfiguration: () => this.#process?.configurationChanged(),
       clock: this.#deps.clock,

@@ -90,6 +90,11 @@ export const collectorErrors = {
     cause: 'No collector answers at the address.',
     hint: 'Is it running? Name its configuration with --config or its address with --url.',
   },
+  COLLECTOR_NOT_TRUSTED: {
+    cause:
+      'Who answers at the address shows a certificate that is not trusted here; nothing was sent.',
+    hint: 'Name the file of its authority with --ca-file, and the collector by a name that is in its certificate. `fms-collector ca show` on its machine says the fingerprint.',
+  },
   API_PARAMETER_INVALID: {
     cause: 'A parameter of the request is missing, unknown or out of its range.',
     hint: 'See /api/v1/openapi.json for the parameters of each path.',
@@ -101,6 +106,10 @@ export const collectorErrors = {
   API_HOST_REFUSED: {
     cause: 'The request names a host that this collector does not go by.',
     hint: 'Ask by IP address or localhost, or add the name to http.allowed_hosts.',
+  },
+  API_NEEDS_TLS: {
+    cause: 'The collector speaks https here, and was asked by http.',
+    hint: 'Ask at https://. A password or token that was in the request crossed the network unencrypted: replace it.',
   },
   API_BUSY: {
     cause: 'Too many queries or streams are under way.',
@@ -290,6 +299,62 @@ export const collectorErrors = {
   BACKTEST_OUTPUT: {
     cause: 'The rows of a backtest cannot be written.',
     hint: 'Check the path of --out and the disk.',
+  },
+  TRUST_AUTHORITY_INVALID: {
+    cause:
+      "The authority's certificate or key cannot be read, they do not belong together, or it is over.",
+    hint: 'Check ca.cert_file and ca.key_file, or data_dir/ca: owner, rights, and that it was restored whole. See SECURITY, "The authority".',
+  },
+  TRUST_OFF: {
+    cause: 'This collector has no authority: neither mqtt.tls nor http.tls nor ca is configured.',
+    hint: 'Add `mqtt: {tls: {}}` to the configuration, see INSTALL; or list gateways with tokens under `gateways`.',
+  },
+  GATEWAY_REFUSED: {
+    cause: 'The gateway is not in the state that this needs, or there is one of that name already.',
+    hint: 'The message says which; `fms-collector gateway list` shows all of them.',
+  },
+  GATEWAY_NAME_INVALID: {
+    cause: 'The name of a site or gateway cannot stand in a certificate or topic.',
+    hint: 'Letters, digits, - and others, no / + #; site and gateway together at most 64 bytes with the / between.',
+  },
+  ENROL_INVALID: {
+    cause: 'A request of enrolment is no JSON of the form that it needs, or too large.',
+    hint: 'Use `fms-agent enroll` of the same version; see proto/enrolment.ts for the form.',
+  },
+  ENROL_KEY_REFUSED: {
+    cause: 'The key is not ECDSA P-256, or the signature does not prove that the sender has it.',
+    hint: 'Run `fms-agent enroll` again: it makes a key and proves it.',
+  },
+  ENROL_TOKEN_UNKNOWN: {
+    cause:
+      'There is no such token: it was never made, was replaced by a newer one, or is long over.',
+    hint: 'Compare it with what was printed, or make another: `fms-collector gateway token SITE/NAME`.',
+  },
+  ENROL_TOKEN_EXPIRED: {
+    cause: "The token's validity is over.",
+    hint: 'Make another: `fms-collector gateway token SITE/NAME`.',
+  },
+  ENROL_TOKEN_USED: {
+    cause:
+      'The token was used already, with another key: somebody has a copy of it, or it was used for two gateways.',
+    hint: 'See the audit log for who used it and from where. If that was not the gateway: `fms-collector gateway revoke SITE/NAME`, then `gateway token`.',
+  },
+  ENROL_CERTIFICATE_REFUSED: {
+    cause: 'The certificate that was shown does not count, so it is not renewed.',
+    hint: 'Enrol anew with a token: `fms-collector gateway token SITE/NAME`, then `fms-agent enroll` at the gateway.',
+  },
+  ENROL_CLONE: {
+    cause:
+      "Another install than the gateway's own asks for its next certificate while that one is connected.",
+    hint: 'One of two machines is a copy: stop it, or give it a name of its own. New hardware: `fms-collector gateway replace`.',
+  },
+  ENROL_TOO_MANY: {
+    cause: 'Too many attempts from one address, or too many requests that wait for an admin.',
+    hint: 'Wait as long as the answer says; approve or reject what waits: `fms-collector gateway requests`.',
+  },
+  ENROL_NOT_FOUND: {
+    cause: 'There is nothing at this path, or no such request any more.',
+    hint: 'Requests end when they expire: ask again with `fms-agent enroll`.',
   },
 } as const;
 

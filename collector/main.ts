@@ -14,6 +14,8 @@ enableCompileCache();
 const { Command } = await import('commander');
 const { default: packageJson } = await import('../package.json', { with: { type: 'json' } });
 
+const URL_HELP = 'address of its API (or environment FMS_COLLECTOR_URL)';
+const CA_HELP = 'PEM: whose certificate it may show at https (or environment FMS_COLLECTOR_CA)';
 const CONFIG_DEFAULT = process.env.FMS_COLLECTOR_CONFIG ?? '/etc/fms-collector/collector.yaml';
 
 const program = new Command('fms-collector')
@@ -64,7 +66,8 @@ withComponents(
 });
 
 addCommand('ledger', 'ask the running collector where every reading is')
-  .option('-u, --url <url>', 'address of its API (or environment FMS_COLLECTOR_URL)')
+  .option('-u, --url <url>', URL_HELP)
+  .option('--ca-file <file>', CA_HELP)
   .option('-e, --epochs', 'one line for each epoch of a gateway')
   .option('-d, --deep', 'also compare with the rows of the tables; says which readings differ')
   .option('--site <site>', 'only this site')
@@ -92,7 +95,8 @@ addCommand('ledger', 'ask the running collector where every reading is')
 
 addCommand('backup', 'copy log and store of the running collector into a new folder')
   .argument('<folder>', 'must not exist, or be empty')
-  .option('-u, --url <url>', 'address of its API (or environment FMS_COLLECTOR_URL)')
+  .option('-u, --url <url>', URL_HELP)
+  .option('--ca-file <file>', CA_HELP)
   .action(async (folder: string, options: { config: string; url?: string }) => {
     const { backupCommand } = await import('./backup/commands.ts');
     const url = options.url ?? process.env.FMS_COLLECTOR_URL;
@@ -120,7 +124,8 @@ const job = program.command('job').description('jobs that the running collector 
 const configured = (command: InstanceType<typeof Command>): InstanceType<typeof Command> =>
   command
     .option('-c, --config <file>', 'configuration file', CONFIG_DEFAULT)
-    .option('-u, --url <url>', 'address of its API (or environment FMS_COLLECTOR_URL)');
+    .option('-u, --url <url>', URL_HELP)
+    .option('--ca-file <file>', CA_HELP);
 
 configured(job.command('list'))
   .description('their names, and how their last runs ended')
@@ -296,6 +301,7 @@ backtestCommand
   .option('--to <time>', 'of a history: its end (left out: now)')
   .option('--warm-up <hours>', 'of a history: read so much before --from, to learn (left out: 168)')
   .option('-u, --url <url>', 'of a history: address of the API (or environment FMS_COLLECTOR_URL)')
+  .option('--ca-file <file>', `of a history: ${CA_HELP}`)
   .option(
     '--mark <rows>',
     'which rows have an alarm: onset or open; left out: by the number of channels',

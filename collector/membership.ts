@@ -32,6 +32,8 @@ export interface Member {
   startedMs: number;
   /** Of its HTTP server, for the others. */
   address: string;
+  /** Of the certificate that is shown there: see keyFingerprint. Empty for http. */
+  keys: readonly string[];
   /** Known to the members only: what carries it comes from one of them. */
   secret: string;
 }
@@ -40,6 +42,7 @@ interface Entry {
   components: Component[];
   started_ms: number;
   address: string;
+  keys?: readonly string[];
   secret: string;
 }
 
@@ -48,6 +51,8 @@ export interface MembershipOptions {
   components: ReadonlySet<Component>;
   startedMs: number;
   address: string;
+  /** What `keys` of this member are now. */
+  keys?: () => readonly string[];
   partitionCount: number;
   logger: Logger;
   /** For tests. Calls `run` once, unless the answer is called before. */
@@ -162,12 +167,13 @@ export class Membership {
   }
 
   async #say(): Promise<void> {
-    const { components, startedMs, address, control, logger } = this.#options;
+    const { components, startedMs, address, keys, control, logger } = this.#options;
     const entry: Entry = {
       // Who does not know yet who else is there has no part of the work.
       components: this.#joined ? [...components] : [],
       started_ms: startedMs,
       address,
+      ...(keys && { keys: keys() }),
       secret: this.#secret,
     };
     try {
@@ -193,6 +199,7 @@ export class Membership {
         components: new Set(components),
         startedMs: Number(entry.started_ms ?? 0),
         address: String(entry.address ?? ''),
+        keys: Array.isArray(entry.keys) ? entry.keys.map(String) : [],
         secret: String(entry.secret ?? ''),
         // What lies in `control` at the start may be from long ago.
         heardAt: this.#hasBegun ? this.#heard : undefined,

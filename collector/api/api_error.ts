@@ -13,6 +13,7 @@ export interface ApiAnswer {
 const STATUS: Partial<Record<CollectorErrorCode, number>> = {
   API_PARAMETER_INVALID: 400,
   API_HOST_REFUSED: 421,
+  API_NEEDS_TLS: 426,
   API_NOT_FOUND: 404,
   API_UNAUTHENTICATED: 401,
   API_LOGIN_REFUSED: 401,
@@ -43,6 +44,7 @@ const STATUS: Partial<Record<CollectorErrorCode, number>> = {
   STORE_QUERY_REFUSED: 422,
   QUERY_NOT_ALLOWED: 422,
   COLLECTOR_UNREACHABLE: 503,
+  COLLECTOR_NOT_TRUSTED: 503,
   LOG_UNAVAILABLE: 503,
   LOG_CLOSED: 503,
   LOG_FULL: 503,

@@ -6,14 +6,18 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CollectorError } from '../errors.ts';
+import type { SecureInit, Trust } from '../secure_fetch.ts';
+import { secureFetch } from '../secure_fetch.ts';
 import type { Logger } from '../types.ts';
 
 export const MEMBER_HEADER = 'fms-member';
 
 export interface Peer {
-  /** http://host:port */
+  /** http://host:port or https://host:port */
   address: string;
   secret: string;
+  /** What it may show at https. */
+  trust?: Trust;
 }
 
 export interface Peers {
@@ -39,12 +43,13 @@ export function isFromMember(request: FastifyRequest, peers: Peers): boolean {
   return typeof secret === 'string' && peers.isMember(secret);
 }
 
-/** Rejects with COLLECTOR_UNREACHABLE. */
-export async function askPeer(peer: Peer, path: string, init: RequestInit = {}): Promise<Response> {
+/** Rejects with COLLECTOR_UNREACHABLE or COLLECTOR_NOT_TRUSTED. */
+export async function askPeer(peer: Peer, path: string, init: SecureInit = {}): Promise<Response> {
   try {
     const headers = { 'content-type': 'application/json', [MEMBER_HEADER]: peer.secret };
-    return await fetch(new URL(path, peer.address), { ...init, headers });
+    return await secureFetch(new URL(path, peer.address), { ...init, headers }, peer.trust);
   } catch (error) {
+    if (error instanceof CollectorError) throw error;
     const { cause, message } = error as { cause?: { code?: string }; message?: string };
     const detail = `${peer.address}: ${cause?.code ?? message ?? String(error)}`;
     throw new CollectorError('COLLECTOR_UNREACHABLE', detail, { cause: error });

@@ -1,5 +1,6 @@
 /** The HTTP server: routes, one form for errors, security headers, bounds. Who may what: guard.ts. */
 
+import type { RequestListener, Server, ServerOptions } from 'node:http';
 import { isIP } from 'node:net';
 import type { FastifyInstance, FastifyReply, RouteOptions } from 'fastify';
 import { fastify } from 'fastify';
@@ -54,11 +55,17 @@ export interface ApiServerOptions {
   rateLimits?: RateLimits;
   /** False: no pages and no API, only /healthz, /readyz and /metrics. */
   serves?: boolean;
+  /** In place of node:http's, for TLS. Called once for each address that is listened at. */
+  createServer?: (options: ServerOptions, handler: RequestListener) => Server;
+  /** Browsers are told for so long to come by https only; left out: never. */
+  hstsSeconds?: number;
   /** Defects of the API are told here, once each. */
   onDefect: (error: unknown, path: string) => void;
 }
 
 const CONNECTIONS_MAX = 1_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_MS = 20_000;
 
 const HEADERS: Record<string, string> = {
   'content-security-policy':
@@ -76,13 +83,20 @@ export async function createApi(
   context: ApiContext,
   options: ApiServerOptions,
 ): Promise<FastifyInstance> {
-  const { trustedProxies = [] } = options;
-  const app = fastify({
+  const { trustedProxies = [], createServer, hstsSeconds } = options;
+  const app = fastify<Server>({
     logger: false,
     trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     bodyLimit: 16 * 1024,
-    requestTimeout: 15_000,
-    keepAliveTimeout: 20_000,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    ...(createServer && {
+      serverFactory: (handler: RequestListener) =>
+        createServer(
+          { requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS },
+          handler,
+        ),
+    }),
     // Streams stay open for ever: close() must not wait for them.
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 256 },
@@ -113,6 +127,8 @@ export async function createApi(
   });
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
+    if (hstsSeconds !== undefined)
+      reply.header('strict-transport-security', `max-age=${hstsSeconds}`);
     if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store');
     // Not request.hostname: a proxy that is trusted for X-Forwarded-For may pass on any X-Forwarded-Host.
     const hostname = hostnameOf(request.headers.host ?? '');
@@ -196,7 +212,7 @@ function sendError(
 }
 
 /** Of a Host header, without the port. */
-function hostnameOf(host: string): string {
+export function hostnameOf(host: string): string {
   return /^(\[[^\]]*\]|[^:]*)(:\d*)?$/.exec(host)?.[1] ?? host;
 }
 

@@ -25,6 +25,8 @@ export interface BacktestOptions {
   to?: string;
   warmUp?: string;
   url?: string | undefined;
+  /** See ApiOptions of the command line's client. */
+  caFile?: string | undefined;
   language?: string;
   mark?: string;
   json?: boolean;
@@ -66,6 +68,7 @@ export interface HistoryOptions extends Both {
   /** Before `fromMs`: teaches, and is not counted. */
   warmUpMs: number;
   url: string | undefined;
+  caFile: string | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -76,7 +79,7 @@ const WARM_UP_HOURS_MAX = 24 * 366;
 const TRAIN_ROWS_MAX = 1_000_000;
 /** Options of one kind, which mean nothing for the other. */
 const OF_FILES = ['time', 'label', 'windows', 'name', 'delimiter'] as const;
-const OF_HISTORY = ['from', 'to', 'warmUp', 'url'] as const;
+const OF_HISTORY = ['from', 'to', 'warmUp', 'url', 'caFile'] as const;
 
 /** Throws BACKTEST_OPTIONS. */
 export function optionsOf(
@@ -148,6 +151,7 @@ function historyOf(given: BacktestOptions, both: Both, zone: Zone, nowMs: number
     toMs,
     warmUpMs: hours * HOUR_MS,
     url: given.url,
+    caFile: given.caFile,
   };
 }
 

@@ -4,8 +4,14 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createServer } from 'node:http';
+import type {
+  IncomingMessage,
+  RequestListener,
+  Server,
+  ServerOptions,
+  ServerResponse,
+} from 'node:http';
+import { createServer as createPlainServer } from 'node:http';
 import { promisify } from 'node:util';
 import { brotliCompress, deflate, gzip, zstdCompress } from 'node:zlib';
 import type { PeopleQueries, PersonAnswer } from '../query/people.ts';
@@ -56,6 +62,8 @@ export interface ClickHouseHttpParts {
   callers: Pick<Callers, 'authenticate'>;
   /** Defects are told here, once each. */
   onDefect: (error: unknown, path: string) => void;
+  /** In place of node:http's, for TLS. */
+  createServer?: (options: ServerOptions, handler: RequestListener) => Server;
 }
 
 export class ClickHouseHttp {
@@ -65,6 +73,7 @@ export class ClickHouseHttp {
 
   constructor(parts: ClickHouseHttpParts) {
     this.#parts = parts;
+    const { createServer = createPlainServer } = parts;
     this.#server = createServer(
       {
         requestTimeout: REQUEST_TIMEOUT_MS,

@@ -22,7 +22,7 @@ import { ConfigInvalid, loadConfig } from '../config.ts';
 import { CollectorError } from '../errors.ts';
 import { ProfilesInvalid } from '../profiles/load.ts';
 import type { Output } from './check.ts';
-import { ApiRefusal, apiAddress, tokenFor } from './client.ts';
+import { ApiRefusal, apiAt, apiOfConfig } from './client.ts';
 
 /** The site of a recording: it has none. */
 const RECORDED_SITE = 'backtest';
@@ -110,8 +110,10 @@ async function ofHistory(
   env: Record<string, string | undefined>,
   { stdout, output, signal }: BacktestStreams,
 ): Promise<void> {
-  const url = options.url ?? apiAddress(loadConfig(options.config, env));
-  const base = { url, token: tokenFor(url, options.config, env) };
+  const base =
+    options.url === undefined
+      ? apiOfConfig(loadConfig(options.config, env), options, env)
+      : apiAt(options.url, options, env);
   const { site, device, fromMs, toMs, warmUpMs } = options;
   const scope: HistoryScope = { base, site, device, fromMs: fromMs - warmUpMs, toMs, signal };
   const known = await askDevice(scope);

@@ -30,7 +30,7 @@ export function check(
     output.error(`${config.file}: data_dir ${config.dataDir}: cannot write in ${unwritable}`);
     return 2;
   }
-  const { http, log, store, components } = config;
+  const { log, store, components } = config;
   const data = checkData(config);
   for (const error of data.errors) output.error(`${error.message}\n${error.hint}`);
   if (data.errors.length > 0) return 1;
@@ -39,7 +39,7 @@ export function check(
   for (const line of data.lines) output.log(`           ${line}`);
   output.log(`  runs     ${[...components].join(', ')}`);
   output.log(`  MQTT     ${mqttLine(config)}`);
-  output.log(`  pages    http://${http.host}:${http.port}`);
+  output.log(`  pages    ${pagesLine(config)}`);
   const logAt = log.kafka === undefined ? '' : `, Kafka at ${log.kafka.brokers.join(', ')}`;
   output.log(`  log      at most ${log.maxBytes} bytes, ${log.partitions} partition(s)${logAt}`);
   const storeAt = store.clickhouse === undefined ? '' : `, ClickHouse at ${store.clickhouse.url}`;
@@ -90,6 +90,12 @@ function mqttLine({ mqtt, components }: CollectorConfig): string {
   return mqtt.outside === undefined ? `${mqtt.host}:${mqtt.port}` : `from ${mqtt.outside.url}`;
 }
 
+function pagesLine({ http: { host, port, tls } }: CollectorConfig): string {
+  if (tls === undefined) return `http://${host}:${port}`;
+  const shows = tls.files?.certFile ?? "a certificate of the collector's authority";
+  return `https://${host}:${port}, ${shows}`;
+}
+
 function profilesLine(config: CollectorConfig, { profiles, assignments }: Configuration): string {
   const names = Object.keys(profiles);
   const shown = names.length > 8 ? [...names.slice(0, 8), '…'] : names;
@@ -115,18 +121,22 @@ export function warningsOf(config: CollectorConfig): string[] {
     warnings.push(
       'log.kafka without store.clickhouse: only one process may have write and serve, and its data_dir holds the store.',
     );
-  if (!isLoopback(config.http.host))
+  if (!isLoopback(config.http.host) && config.http.tls === undefined)
     warnings.push(
-      `http.host is ${config.http.host}: passwords, tokens and answers cross the network unencrypted. Use 127.0.0.1 behind a proxy with TLS.`,
+      `http.host is ${config.http.host}: passwords, tokens and answers cross the network unencrypted. Use http.tls, or 127.0.0.1 behind a proxy with TLS.`,
     );
   if (!isLoopback(config.http.host) && config.access.anonymous === 'viewer')
     warnings.push(
       'access.anonymous is viewer: everybody who reaches http.host can read everything without login.',
     );
   const { clickhouseHttp } = config;
-  if (clickhouseHttp !== undefined && !isLoopback(clickhouseHttp.host))
+  if (
+    clickhouseHttp !== undefined &&
+    clickhouseHttp.tls === undefined &&
+    !isLoopback(clickhouseHttp.host)
+  )
     warnings.push(
-      `clickhouse_http.host is ${clickhouseHttp.host}: passwords, tokens and answers cross the network unencrypted. Use 127.0.0.1 behind a proxy with TLS.`,
+      `clickhouse_http.host is ${clickhouseHttp.host}: passwords, tokens and answers cross the network unencrypted. Use clickhouse_http.tls, or 127.0.0.1 behind a proxy with TLS.`,
     );
   if (takesIn && mqtt.outside === undefined && !isLoopback(mqtt.host))
     warnings.push(

@@ -1,9 +1,13 @@
 /** How the command line reaches the running collector: its address, what it shows there, its answers, its errors. */
 
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { readLocalToken } from '../access/local_token.ts';
 import type { CollectorConfig } from '../config.ts';
 import { loadConfig } from '../config.ts';
 import { CollectorError } from '../errors.ts';
+import type { Trust } from '../secure_fetch.ts';
+import { keyFingerprint, secureFetch } from '../secure_fetch.ts';
 import type { Output } from './check.ts';
 import { configOrMistakes } from './check.ts';
 
@@ -24,25 +28,101 @@ export interface Api {
   url: string;
   /** Of FMS_COLLECTOR_TOKEN, or this machine's own. */
   token: string | undefined;
+  /** What it may show at https; left out: what the system's authorities have signed. */
+  trust?: Trust;
 }
 
 export interface ApiOptions {
   config: string;
   /** Left out: as the configuration says. */
   url?: string | undefined;
+  /** PEM: whose certificates count at https. Left out: FMS_COLLECTOR_CA; on its own machine the collector's own. */
+  caFile?: string | undefined;
 }
 
-/** Undefined: the configuration has mistakes, and they have been said. */
+/** Undefined: there are mistakes in the configuration or the file of authorities, and they have been said. */
 export function apiOf(
-  { url, config: file }: ApiOptions,
+  options: ApiOptions,
   env: Record<string, string | undefined>,
   output: Output,
 ): Api | undefined {
-  if (url !== undefined) return { url, token: tokenFor(url, file, env) };
-  const config = configOrMistakes(file, env, output);
-  if (config === undefined) return undefined;
-  const own = apiAddress(config);
-  return { url: own, token: env.FMS_COLLECTOR_TOKEN ?? readLocalToken(config.dataDir) };
+  const { url, config: file } = options;
+  try {
+    if (url !== undefined) return apiAt(url, options, env);
+    const config = configOrMistakes(file, env, output);
+    return config && apiOfConfig(config, options, env);
+  } catch (error) {
+    if (!(error instanceof CollectorError)) throw error;
+    output.error(`${error.message}\n${error.hint}`);
+    return undefined;
+  }
+}
+
+/** Of the collector of a configuration that is known. Throws as apiAt does. */
+export function apiOfConfig(
+  config: CollectorConfig,
+  options: Pick<ApiOptions, 'caFile'>,
+  env: Record<string, string | undefined>,
+): Api {
+  const trust = namedTrust(options, env) ?? ownTrust(config);
+  const token = env.FMS_COLLECTOR_TOKEN ?? readLocalToken(config.dataDir);
+  return { url: apiAddress(config), token, ...(trust && { trust }) };
+}
+
+/**
+ * At an address that was named; with what this machine knows if it is its own. Throws COLLECTOR_CONFIG_UNREADABLE
+ * for a file of authorities that cannot be read.
+ */
+export function apiAt(
+  url: string,
+  options: Omit<ApiOptions, 'url'>,
+  env: Record<string, string | undefined>,
+): Api {
+  const { config: file } = options;
+  const trust = namedTrust(options, env) ?? (isThisMachine(url) ? trustIn(file, env) : undefined);
+  return { url, token: tokenFor(url, file, env), ...(trust && { trust }) };
+}
+
+function namedTrust(
+  { caFile }: Pick<ApiOptions, 'caFile'>,
+  env: Record<string, string | undefined>,
+): Trust | undefined {
+  const file = caFile ?? env.FMS_COLLECTOR_CA;
+  if (file === undefined) return undefined;
+  try {
+    return { ca: [readFileSync(file, 'utf8')] };
+  } catch (error) {
+    const { message } = error as Error;
+    throw new CollectorError('COLLECTOR_CONFIG_UNREADABLE', message, { cause: error });
+  }
+}
+
+function trustIn(file: string, env: Record<string, string | undefined>): Trust | undefined {
+  try {
+    return ownTrust(loadConfig(file, env));
+  } catch {
+    // Nothing but the address was asked for.
+    return undefined;
+  }
+}
+
+/**
+ * The collector of this machine shows the certificate of its files, or one that its own authority issued; which
+ * names are in it says nothing more. Undefined: no https, or nothing is there yet.
+ */
+function ownTrust({ http: { tls }, authority, dataDir }: CollectorConfig): Trust | undefined {
+  if (tls === undefined) return undefined;
+  try {
+    if (tls.files !== undefined) {
+      const key = keyFingerprint(readFileSync(tls.files.certFile, 'utf8'));
+      return { ca: [], keys: [key], checkName: false };
+    }
+    const ca = authority.given?.cert ?? readFileSync(join(dataDir, 'ca/authority.crt'), 'utf8');
+    return { ca: [ca], checkName: false };
+  } catch {
+    // Then the system's authorities decide, and say no.
+    return undefined;
+  }
 }
 
 /** The secret of this machine is told to this machine alone, whatever address was asked for. */
@@ -70,18 +150,20 @@ function isThisMachine(url: string): boolean {
 }
 
 /** Where the API of a configuration listens, as seen from this machine. */
-export function apiAddress({ http }: CollectorConfig): string {
+export function apiAddress({ http }: Pick<CollectorConfig, 'http'>): string {
   const everywhere = http.host === '0.0.0.0' || http.host === '::';
   const host = everywhere ? '127.0.0.1' : http.host;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
+  const scheme = http.tls === undefined ? 'http' : 'https';
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${http.port}`;
 }
 
 /**
  * A GET; with `body` a POST of it as JSON, or what `method` says. Rejects with CollectorError
- * COLLECTOR_UNREACHABLE when nobody answers, and with ApiRefusal when the answer is an error.
+ * COLLECTOR_UNREACHABLE when nobody answers, COLLECTOR_NOT_TRUSTED before anything is sent, and with ApiRefusal
+ * when the answer is an error.
  */
 export async function askApi(
-  { url, token }: Api,
+  { url, token, trust }: Api,
   path: string,
   options: { method?: string; body?: unknown; signal?: AbortSignal } = {},
 ): Promise<Response> {
@@ -92,8 +174,9 @@ export async function askApi(
   const init = body === undefined ? {} : { body: JSON.stringify(body) };
   let response: Response;
   try {
-    response = await fetch(new URL(path, url), { method, headers, signal, ...init });
+    response = await secureFetch(new URL(path, url), { method, headers, signal, ...init }, trust);
   } catch (error) {
+    if (error instanceof CollectorError) throw error;
     const { cause, message } = error as { cause?: { code?: string }; message?: string };
     const reason = cause?.code ?? message ?? String(error);
     throw new CollectorError('COLLECTOR_UNREACHABLE', `${url}: ${reason}`, { cause: error });

@@ -5,6 +5,7 @@
 
 import { hostname } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Peer } from '../api/peers.ts';
 import type { CollectorConfig, Component } from '../config.ts';
 import { ControlView } from '../control.ts';
 import type { Log } from '../log/log.ts';
@@ -13,6 +14,7 @@ import { Membership } from '../membership.ts';
 import { AgreedConfiguration } from '../profiles/agreed.ts';
 import type { LiveProfiles } from '../profiles/live.ts';
 import { isRecovered, recoverShared } from '../recovery.ts';
+import type { Trust } from '../secure_fetch.ts';
 import type { Share } from '../shares.ts';
 import type { Store } from '../store/store.ts';
 import type { Clock, Logger } from '../types.ts';
@@ -28,6 +30,8 @@ export interface TeamOptions {
   log: Log;
   startedMs: number;
   httpPort: number;
+  /** Of the certificate that the HTTP server shows now; empty without TLS. */
+  httpKeys?: () => readonly string[];
   /** Undefined: this process reads none. */
   profiles: LiveProfiles | undefined;
   onConfiguration: () => void;
@@ -45,13 +49,14 @@ export class Team {
 
   constructor(options: TeamOptions) {
     this.#options = options;
-    const { config, log, startedMs, httpPort, logger } = options;
+    const { config, log, startedMs, httpPort, httpKeys, logger } = options;
     this.#control = new ControlView(log.control);
     this.#membership = new Membership({
       control: this.#control,
       components: config.components,
       startedMs,
-      address: addressFor(config.http.host, httpPort),
+      address: addressFor(config.http, httpPort),
+      ...(httpKeys && { keys: httpKeys }),
       partitionCount: log.partitionCount,
       logger,
     });
@@ -93,8 +98,17 @@ export class Team {
   }
 
   /** Other processes with component serve; the first has the jobs unless this one does. */
-  others(): readonly Member[] {
-    return this.#membership.members('serve').filter(({ id }) => id !== this.#membership.id);
+  others(): readonly (Member & Peer)[] {
+    return this.#membership
+      .members('serve')
+      .filter(({ id }) => id !== this.#membership.id)
+      .map((member) => ({ ...member, trust: this.#trustIn(member) }));
+  }
+
+  /** What all know of each other counts, and the authority that all have: its servers are members. */
+  #trustIn({ keys }: Member): Trust {
+    const { given } = this.#options.config.authority;
+    return { ca: given === undefined ? [] : [given.cert], keys, checkName: false };
   }
 
   /** This process is the first of those that run the component. */
@@ -179,7 +193,8 @@ export class Team {
 }
 
 /** Where the other processes reach this one's HTTP server. */
-function addressFor(host: string, port: number): string {
+function addressFor({ host, tls }: CollectorConfig['http'], port: number): string {
   const name = host === '0.0.0.0' || host === '::' ? hostname() : host;
-  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  const scheme = tls === undefined ? 'http' : 'https';
+  return `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }

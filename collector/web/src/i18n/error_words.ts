@@ -24,6 +24,10 @@ export const KOREAN_ERRORS: Readonly<Record<string, ErrorWords>> = {
     cause: '이 수집기의 이름이 아닌 호스트로 요청했습니다.',
     hint: 'IP 주소나 localhost로 접속하거나 http.allowed_hosts에 이름을 추가하세요.',
   },
+  API_NEEDS_TLS: {
+    cause: '이 수집기는 https로만 응답하는데 http로 요청했습니다.',
+    hint: 'https:// 주소로 접속하세요. 요청에 비밀번호나 토큰이 있었다면 암호화되지 않은 채 전송되었으므로 바꾸세요.',
+  },
   API_NOT_FOUND: { cause: '찾는 것이 없습니다.', hint: '주소를 확인하세요.' },
   API_UNAUTHENTICATED: { cause: '로그인이 필요합니다.', hint: '다시 로그인하세요.' },
   API_LOGIN_REFUSED: {
@@ -124,6 +128,10 @@ export const KOREAN_ERRORS: Readonly<Record<string, ErrorWords>> = {
   QUERY_NOT_ALLOWED: {
     cause: '이 프로그램의 테이블을 읽는 것 이상의 일을 하는 문장입니다.',
     hint: 'SELECT, WITH, EXPLAIN, SHOW TABLES, DESCRIBE만 받습니다.',
+  },
+  COLLECTOR_NOT_TRUSTED: {
+    cause: '그 주소에서 응답한 쪽의 인증서를 신뢰할 수 없어 아무것도 보내지 않았습니다.',
+    hint: '수집기 로그에서 주소와 이유를 확인하세요.',
   },
   COLLECTOR_UNREACHABLE: {
     cause: '그 주소에서 응답하는 수집기가 없습니다.',
