@@ -46,7 +46,7 @@ export function nodeBinary(architecture: Architecture, say: (line: string) => vo
     const whole = ownNode(architecture) ?? fetchNode(architecture, work, say);
     const stripped = join(work, 'stripped');
     copyFileSync(whole, stripped);
-    runProgram(stripProgram(architecture), [stripped]);
+    stripSymbols(stripped, architecture);
     // Whole or not at all, also when two of them do this at once.
     renameSync(stripped, path);
   } finally {
@@ -81,6 +81,11 @@ function fetchNode(architecture: Architecture, work: string, say: (line: string)
   }
   runProgram('tar', ['-xzf', tarball, '-C', work, 'package/bin/node']);
   return join(work, 'package/bin/node');
+}
+
+/** Takes away what only debuggers need. Before pkg puts a program into it, never after. */
+export function stripSymbols(path: string, architecture: Architecture): void {
+  runProgram(stripProgram(architecture), ['--strip-unneeded', path]);
 }
 
 function stripProgram(architecture: Architecture): string {

@@ -3,7 +3,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ENGINE_FLAGS } from '../../agent/engine-flags.ts';
-import { CACHE, nodeBinary, nodeVersion } from '../node-binaries.ts';
+import { CACHE, nodeBinary, nodeVersion, stripSymbols } from '../node-binaries.ts';
 import type { Architecture } from '../options.ts';
 import { runProgram } from '../programs.ts';
 import { ADDON_NAME } from './bundle.ts';
@@ -42,6 +42,7 @@ export function buildBinary(options: BinaryOptions): void {
   }
   const addon = `node_modules/better-sqlite3/prebuilds/linux-${architecture}.node`;
   copyFileSync(join(ROOT, addon), join(folder, ADDON_NAME));
+  stripSymbols(join(folder, ADDON_NAME), architecture);
 }
 
 /** As pkg finds it when it has fetched node itself: an archive that it has seen, and what was in it. */

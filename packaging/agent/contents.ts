@@ -20,8 +20,11 @@ export interface BuiltAgent {
   bill: string;
 }
 
-/** Files that dpkg asks about before it changes what somebody has edited. */
-export const CONFFILES = ['/etc/fms-agent/agent.yaml', '/etc/fms-agent/conf.d/example.yaml.sample'];
+/**
+ * dpkg never overwrites what somebody has edited here: it asks, when the new package says something else.
+ * So that it never asks, these stay as they are for good (a test holds their content).
+ */
+export const CONFFILES = ['/etc/fms-agent/agent.yaml', '/etc/fms-agent/conf.d/README'];
 
 /** The program's folder, below `lib`. */
 function programEntries(built: BuiltAgent, lib: string): StagedEntry[] {
@@ -51,18 +54,25 @@ export function debEntries(
     file('/usr/lib/systemd/system/fms-agent.service', text('fms-agent.service')),
     file('/usr/lib/sysusers.d/fms-agent.conf', text('sysusers.conf')),
     file('/etc/fms-agent/agent.yaml', text('agent.yaml')),
-    file('/etc/fms-agent/conf.d/example.yaml.sample', text('example.yaml.sample')),
+    file('/etc/fms-agent/conf.d/README', text('conf.d-README')),
+    file('/usr/share/fms-agent/devices.yaml', text('devices.yaml')),
+    file('/usr/share/fms-agent/serial.conf', text('serial.conf')),
     packed('/usr/share/man/man8/fms-agent.8.gz', text('fms-agent.8')),
     packed(`${doc}/changelog.gz`, changelog(version, epochSeconds)),
     file(`${doc}/copyright`, copyright()),
     file(`${doc}/fms-agent.cdx.json`, built.bill),
-    file(`${doc}/examples/serial.conf`, text('serial.conf')),
     file('/usr/share/lintian/overrides/fms-agent', text('lintian-overrides')),
   ];
 }
 
 export function tarballEntries(built: BuiltAgent): StagedEntry[] {
-  const plain = ['fms-agent.service', 'sysusers.conf', 'agent.yaml', 'example.yaml.sample'];
+  const plain = [
+    'fms-agent.service',
+    'sysusers.conf',
+    'agent.yaml',
+    'conf.d-README',
+    'devices.yaml',
+  ];
   return [
     ...programEntries(built, '/lib'),
     ...[...plain, 'fms-agent.8', 'serial.conf', 'README'].map(
@@ -97,7 +107,7 @@ function copyright(): string {
 Upstream-Name: fms-agent
 
 Files: *
-Copyright: the authors of FMS
+Copyright: 2026 the authors of FMS
 License: Apache-2.0
  On Debian systems the text of this licence is in /usr/share/common-licenses/Apache-2.0.
 Comment: The program holds Node.js and the npm packages that fms-agent.cdx.json lists with their licences.

@@ -81,7 +81,7 @@ function control(version: string, architecture: Architecture): Record<string, st
     Section: 'net',
     Priority: 'optional',
     // What every Debian 12 and Ubuntu 22.04 has, so that dpkg -i needs no network.
-    Depends: 'libc6 (>= 2.34), libgcc-s1, libstdc++6 (>= 11), passwd, perl-base',
+    Depends: 'libc6 (>= 2.34), libgcc-s1, libstdc++6 (>= 11), passwd',
     Description: DESCRIPTION,
   };
 }

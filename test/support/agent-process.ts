@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type t from 'tap';
 import { stringify } from 'yaml';
+import { agentCommand } from './agent-command.ts';
 
-const MAIN = join(import.meta.dirname, '../../agent/main.ts');
 const CACHE = join(tmpdir(), `fms-agent-test-cache-${process.getuid?.()}`);
 
 type Test = Pick<typeof t, 'teardown' | 'testdir'>;
@@ -30,7 +30,8 @@ export class AgentProcess {
   #waiters = new Set<() => void>();
 
   constructor(args: readonly string[], env: Record<string, string> = {}) {
-    this.child = spawn(process.execPath, [MAIN, ...args], {
+    const [program, ...first] = agentCommand();
+    this.child = spawn(program, [...first, ...args], {
       env: { ...process.env, FMS_AGENT_COMPILE_CACHE: CACHE, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -21,6 +21,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { agentCommand } from './agent-command.ts';
 import { freePort } from './free-port.ts';
 
 export const repository = join(import.meta.dirname, '../..');
@@ -247,11 +248,12 @@ export class Plant {
         '--config',
         join(this.folder, 'collector.yaml'),
       ],
-      agent: ['agent/main.ts', 'run', '--config', join(this.folder, 'agent.yaml')],
+      agent: ['run', '--config', join(this.folder, 'agent.yaml')],
     };
     this.#starts += 1;
     const log = createWriteStream(join(this.folder, `${part}.log`), { flags: 'a' });
-    const child = spawn(process.execPath, commands[part], {
+    const [program, ...first] = part === 'agent' ? agentCommand() : [process.execPath];
+    const child = spawn(program, [...first, ...commands[part]], {
       cwd: repository,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, FMS_AGENT_MACHINE_ID: 'machine-of-the-test', ...wait.env },

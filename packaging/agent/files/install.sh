@@ -11,7 +11,7 @@ is_running() { [ -d /run/systemd/system ]; }
 if [ "$1" = --remove ] || [ "$1" = --purge ]; then
   if is_running; then systemctl disable --now fms-agent.service || true; fi
   rm -rf /usr/lib/fms-agent /usr/bin/fms-agent /usr/lib/systemd/system/fms-agent.service \
-    /usr/lib/sysusers.d/fms-agent.conf /usr/share/man/man8/fms-agent.8
+    /usr/lib/sysusers.d/fms-agent.conf /usr/share/man/man8/fms-agent.8 /usr/share/fms-agent
   if [ "$1" = --purge ]; then rm -rf /etc/fms-agent /var/lib/fms-agent; fi
   if is_running; then systemctl daemon-reload; fi
   exit 0
@@ -28,10 +28,12 @@ mv /usr/lib/fms-agent.new /usr/lib/fms-agent
 ln -sf ../lib/fms-agent/fms-agent /usr/bin/fms-agent
 install -D -m 0644 fms-agent.service /usr/lib/systemd/system/fms-agent.service
 install -D -m 0644 sysusers.conf /usr/lib/sysusers.d/fms-agent.conf
+install -D -m 0644 devices.yaml /usr/share/fms-agent/devices.yaml
+install -D -m 0644 serial.conf /usr/share/fms-agent/serial.conf
 install -D -m 0644 fms-agent.8 /usr/share/man/man8/fms-agent.8
 if [ -n "$first" ]; then
   install -D -m 0640 agent.yaml /etc/fms-agent/agent.yaml
-  install -D -m 0644 example.yaml.sample /etc/fms-agent/conf.d/example.yaml.sample
+  install -D -m 0644 conf.d-README /etc/fms-agent/conf.d/README
 fi
 /usr/lib/fms-agent/set-up $first
 if is_running; then

@@ -12,6 +12,7 @@ import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import type { StatusJson } from '../../../agent/status.ts';
+import { agentCommand } from '../../support/agent-command.ts';
 import { freePort } from '../../support/free-port.ts';
 import type { LedgerItem, Plant } from '../../support/plant.ts';
 import { repository, until } from '../../support/plant.ts';
@@ -56,8 +57,8 @@ export class Gateway {
     this.#statusPort ||= await freePort();
     this.#configure();
     const log = createWriteStream(join(plant.folder, `${this.name}.log`), { flags: 'a' });
-    const argv = ['agent/main.ts', 'run', '--config', this.#configuration];
-    const child = spawn(process.execPath, argv, {
+    const [program, ...first] = agentCommand();
+    const child = spawn(program, [...first, 'run', '--config', this.#configuration], {
       cwd: repository,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, FMS_AGENT_MACHINE_ID: `machine-of-${this.name}` },
