@@ -130,6 +130,11 @@ function compile(
     useDefaults: true,
     verbose: true,
     allowUnionTypes: true,
+    // Half of what compiling costs, at each start, for a file that is checked once. That the schemas are
+    // schemas is for the tests.
+    validateSchema: false,
+    meta: false,
+    code: { optimize: false },
   });
   for (const [name, validate] of Object.entries(formats)) ajv.addFormat(name, validate);
   const validate = ajv.compile(schema);

@@ -45,6 +45,7 @@ import { streamRoutes } from './routes/stream.ts';
 import { tokenRoutes } from './routes/tokens.ts';
 import { userRoutes } from './routes/users.ts';
 import { query } from './schemas.ts';
+import { lazyValidators } from './validators.ts';
 
 export interface ApiServerOptions {
   /** Names that a Host header may carry beside IP addresses and localhost. */
@@ -114,12 +115,12 @@ export async function createApi(
           `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: ${text.length}\r\nconnection: close\r\n\r\n${text}`,
         );
     },
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allErrors: true } },
   });
   app.server.maxConnections = CONNECTIONS_MAX;
   // The response schemas describe; that they are true is for the tests. Serialising by them would
   // drop what they forget.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  app.setValidatorCompiler(lazyValidators());
 
   const routes: RouteOptions[] = [];
   app.addHook('onRoute', (route) => {
