@@ -7,12 +7,14 @@ import type { GatewayState } from '../proto/model.ts';
 import { NO_EPOCH } from '../proto/model.ts';
 import type { SqliteBuffer } from './buffer/buffer.ts';
 import { openBuffer } from './buffer/buffer.ts';
+import { readBufferKeys } from './buffer/keys.ts';
 import { bootId, ClockMonitor } from './clock.ts';
 import type { Environment } from './config-env.ts';
 import type { AgentConfig } from './config-values.ts';
 import { Devices } from './devices.ts';
 import { AgentError } from './errors.ts';
 import type { Forwarder } from './forwarder-contract.ts';
+import type { IdentityKeeper } from './identity/keeper.ts';
 import { installId, machineFingerprint } from './install.ts';
 import type { Log } from './log.ts';
 import { errorFields } from './log.ts';
@@ -63,6 +65,8 @@ export class Agent {
   readonly #devices: Devices;
   #config: AgentConfig;
   #forwarder: Forwarder | undefined;
+  /** Of an enrolled gateway. */
+  #keeper: IdentityKeeper | undefined;
   #status: StatusServer | undefined;
   #statusRetry: NodeJS.Timeout | undefined;
   readonly #secondTimer: NodeJS.Timeout;
@@ -77,21 +81,32 @@ export class Agent {
 
   /** Opens the buffer. Throws a coded error when that cannot be. */
   constructor(config: AgentConfig, deps: AgentDeps) {
-    const { clock, log } = deps;
+    const { log } = deps;
+    // What the readings are timed by; the judgement that makes it right is kept in the buffer.
+    const clock: Clock = {
+      wallMs: () => this.#clockMonitor?.wallMs() ?? deps.clock.wallMs(),
+      monoMs: () => deps.clock.monoMs(),
+    };
     this.#config = config;
     this.#deps = deps;
     this.#startedMs = clock.wallMs();
     makeFolder(config.dataDir);
+    const keys = readBufferKeys({
+      ...config.buffer,
+      credentialsDir: deps.env.CREDENTIALS_DIRECTORY,
+    });
     this.#buffer = openBuffer({
       path: join(config.dataDir, BUFFER_FILE),
       ...config.buffer,
+      keys,
       clock,
       clockState: () => this.#clockMonitor.state(),
       log,
     });
     const buffer = this.#buffer;
     this.#clockMonitor = new ClockMonitor({
-      clock,
+      clock: deps.clock,
+      awaitsCollector: config.collector.isEnrolled === true,
       boot: bootId(),
       load: () => buffer.meta('clock'),
       save: (state) => buffer.setMeta('clock', state),
@@ -108,7 +123,7 @@ export class Agent {
       clockState: () => this.#clockMonitor.state(),
       filterOf: (device) => this.#devices.filterOf(device),
     });
-    this.#devices = new Devices({ ...deps, sink: this.#announceFirst(sink) });
+    this.#devices = new Devices({ ...deps, clock, sink: this.#announceFirst(sink) });
   }
 
   /** Starts the readers, then the rest. Resolves when the readers run. */
@@ -133,7 +148,8 @@ export class Agent {
   }
 
   snapshot(): AgentSnapshot {
-    const { clock, version } = this.#deps;
+    const { version } = this.#deps;
+    const clock = this.#clockMonitor;
     const { site, gateway, collector } = this.#config;
     const { user, system } = process.cpuUsage();
     const buffer = this.#buffer.stats();
@@ -152,6 +168,8 @@ export class Agent {
       diskRefuses: this.#diskRefuses,
       forwarder: this.#forwarder?.status(),
       clock: this.#clockMonitor.state(),
+      clocks: this.#clockMonitor.compare(),
+      identity: this.#keeper?.status(),
       readers: this.#devices.statuses(),
       process: { rssBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 },
     };
@@ -174,6 +192,7 @@ export class Agent {
     this.#stopping = true;
     clearInterval(this.#secondTimer);
     clearTimeout(this.#statusRetry);
+    this.#keeper?.stop();
     await this.#flushWhile(this.#devices.stop());
     await this.#starting;
     await this.#changing;
@@ -225,12 +244,20 @@ export class Agent {
 
   async #startForwarder(): Promise<void> {
     const { startForwarder } = await import('./forwarder.ts');
+    await this.#startKeeper();
     if (this.#stopping) return;
-    const { clock, log, random } = this.#deps;
+    const { log, random } = this.#deps;
+    const clock = this.#clockMonitor;
+    const keeper = this.#keeper;
     const { site, gateway, collector, forwarder, mqtt } = this.#config;
     this.#forwarder = startForwarder({
       identity: { site, gateway, installId: this.#installId },
-      collector,
+      collector:
+        keeper === undefined
+          ? collector
+          : { ...collector, credentials: () => keeper.credentials() },
+      onWrongTime: (detail) => keeper?.noteWrongTime(detail),
+      explainRefusal: async () => keeper?.explainRefusal(),
       settings: { ...forwarder, ...mqtt, holdMs: this.#config.clock.holdMs },
       buffer: this.#buffer,
       clock,
@@ -238,6 +265,30 @@ export class Agent {
       gatewayState: () => this.#gatewayState(),
       log,
       random,
+    });
+  }
+
+  /** Only an enrolled gateway loads what keeps its identity. */
+  async #startKeeper(): Promise<void> {
+    this.#keeper?.stop();
+    this.#keeper = undefined;
+    const { site, gateway, collector, dataDir } = this.#config;
+    if (collector.isEnrolled !== true) return;
+    const { IdentityKeeper } = await import('./identity/keeper.ts');
+    if (this.#stopping) return;
+    const { log, random, version } = this.#deps;
+    this.#keeper = new IdentityKeeper({
+      dataDir,
+      site,
+      gateway,
+      url: collector.url,
+      installId: this.#installId,
+      version,
+      clock: this.#clockMonitor,
+      random,
+      log,
+      onChange: () => void this.#forwarder?.reconnect(RELOAD_GRACE_MS),
+      isOnline: () => this.#forwarder?.status().connection === 'online',
     });
   }
 
@@ -262,6 +313,7 @@ export class Agent {
 
   #everySecond(): void {
     this.#clockMonitor.state();
+    this.#keeper?.tick();
     const { commitsTotal: commits, writeErrorsTotal: errors } = this.#buffer.stats();
     if (commits > this.#diskBefore.commits) this.#diskRefuses = false;
     else if (errors > this.#diskBefore.errors) this.#diskRefuses = true;
@@ -269,7 +321,8 @@ export class Agent {
   }
 
   #gatewayState(): GatewayState {
-    const { clock, version } = this.#deps;
+    const { version } = this.#deps;
+    const clock = this.#clockMonitor;
     const { site, gateway } = this.#config;
     const stats = this.#buffer.stats();
     const epoch = this.#buffer.currentEpoch();
@@ -290,6 +343,7 @@ export class Agent {
       bufferSecondsUntilEviction: stats.secondsUntilEviction,
       clockUnsynced: unsynced,
       clockStepMs: lastStepMs,
+      certificateEndMs: this.#keeper?.status().certificate?.notAfterMs ?? 0,
       readers: this.#devices.statuses().map(({ state }) => state),
       gaps: this.#buffer.gaps(GAPS_PER_BATCH_MAX).map(({ id: _, ...gap }) => gap),
     };

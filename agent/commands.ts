@@ -1,6 +1,7 @@
 /** The commands of fms-agent. What only some of them need is loaded by them. */
 
 import { Command, Option } from 'commander';
+import type { BufferPlace } from './buffer-commands.ts';
 import { systemClock } from './clock.ts';
 import { DEFAULT_CONFIG, EXIT_CONFIG, EXIT_ERROR, fail, load, version } from './command-line.ts';
 import { AgentError } from './errors.ts';
@@ -40,6 +41,13 @@ export async function main(argv: readonly string[]): Promise<void> {
       await status(given(options, from), options.json === true);
     });
   program
+    .command('self-test')
+    .description('try what depends on this machine: database, encryption, compression, TLS')
+    .action(async () => {
+      const { selfTest } = await import('./self-test.ts');
+      if (!(await selfTest(print))) process.exitCode = EXIT_ERROR;
+    });
+  program
     .command('schema', { hidden: true })
     .description('print the JSON Schema of the configuration (agent/config.schema.json)')
     .action(async () => {
@@ -49,17 +57,23 @@ export async function main(argv: readonly string[]): Promise<void> {
   const buffer = program
     .command('buffer')
     .description('look into the buffer; the agent is stopped');
-  command('check', 'read every page and every chunk', buffer).action((options, from) =>
-    withBuffer(given(options, from), ({ runCheck }, dataDir) => runCheck(dataDir, print)),
+  const bufferCommand = (name: string, description: string): Command =>
+    command(name, description, buffer).option(
+      '--key-file <file>',
+      'keys of an encrypted buffer (default: buffer.key_file; by hand, where the service gets them from)',
+    );
+  bufferCommand('check', 'read every page and every chunk').action((options: BufferFlags, from) =>
+    withBuffer(given(options, from), options, ({ runCheck }, place) => runCheck(place, print)),
   );
-  command('repair', 'save what can be read into a new file', buffer).action((options, from) =>
-    withBuffer(given(options, from), ({ runRepair }, dataDir) => runRepair(dataDir, print)),
+  bufferCommand('repair', 'save what can be read into a new file').action(
+    (options: BufferFlags, from) =>
+      withBuffer(given(options, from), options, ({ runRepair }, place) => runRepair(place, print)),
   );
-  command('export', 'write all readings to standard output', buffer)
+  bufferCommand('export', 'write all readings to standard output')
     .addOption(new Option('--format <format>').choices(['jsonl', 'csv']).default('jsonl'))
-    .action((options: { format: 'jsonl' | 'csv' }, from) =>
-      withBuffer(given(options, from), ({ runExport }, dataDir) =>
-        runExport(dataDir, options.format, process.stdout, (text) => process.stderr.write(text)),
+    .action((options: BufferFlags & { format: 'jsonl' | 'csv' }, from) =>
+      withBuffer(given(options, from), options, ({ runExport }, place) =>
+        runExport(place, options.format, process.stdout, (text) => process.stderr.write(text)),
       ),
     );
   // `buffer export | head` ends when head has enough.
@@ -75,17 +89,33 @@ function print(text: string): void {
   process.stdout.write(text);
 }
 
+interface BufferFlags {
+  keyFile?: string;
+}
+
 async function withBuffer(
   path: string,
-  work: (commands: typeof import('./buffer-commands.ts'), dataDir: string) => Promise<void> | void,
+  { keyFile }: BufferFlags,
+  work: (
+    commands: typeof import('./buffer-commands.ts'),
+    place: BufferPlace,
+  ) => Promise<void> | void,
 ): Promise<void> {
   const config = load(path);
-  if (config !== undefined) await work(await import('./buffer-commands.ts'), config.dataDir);
+  if (config === undefined) return;
+  const commands = await import('./buffer-commands.ts');
+  const credentialsDir = process.env.CREDENTIALS_DIRECTORY;
+  await work(commands, commands.placeOf(config, { keyFile, credentialsDir }));
 }
 
 async function check(path: string): Promise<void> {
   const config = load(path);
   if (config === undefined) return;
+  const { readBufferKeys } = await import('./buffer/keys.ts');
+  const credentialsDir = process.env.CREDENTIALS_DIRECTORY;
+  // Whether there has to be a key only the service can tell.
+  const source = { keyFile: config.buffer.keyFile, credentialsDir, encrypt: undefined };
+  for (const warning of readBufferKeys(source).warnings) process.stderr.write(`${warning}\n`);
   const { checkDevices, isUsable, renderReports } = await import('./check.ts');
   process.stdout.write(`${path} is right; reading ${config.devices.length} devices once\n`);
   const deps = { clock: systemClock, env: process.env };

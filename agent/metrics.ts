@@ -23,6 +23,7 @@ export function renderMetrics(snapshot: AgentSnapshot): string {
     ...bufferFamilies(snapshot),
     ...forwarderFamilies(snapshot),
     ...clockFamilies(snapshot),
+    ...certificateFamilies(snapshot),
     ...readerFamilies(snapshot),
   ];
   return `${families.map(renderFamily).filter(Boolean).join('\n')}\n`;
@@ -75,6 +76,16 @@ function bufferFamilies({ buffer, gapsPending }: AgentSnapshot): Family[] {
     counter('buffer_bytes_written', 'Written to the disk: flash wear.', buffer.bytesWrittenTotal),
     counter('buffer_commits', 'Commits to the disk.', buffer.commitsTotal),
     counter('buffer_write_errors', 'Commits that the disk refused.', buffer.writeErrorsTotal),
+    gauge(
+      'buffer_encrypted',
+      '1: new chunks are encrypted on the disk.',
+      buffer.encryption?.on === true ? 1 : 0,
+    ),
+    gauge(
+      'buffer_older_chunks',
+      'Chunks, at most, that need an older key or are not encrypted yet.',
+      buffer.encryption?.oldChunks ?? 0,
+    ),
   ];
 }
 
@@ -110,11 +121,36 @@ function forwarderFamilies({ forwarder }: AgentSnapshot): Family[] {
   ];
 }
 
-function clockFamilies({ clock }: AgentSnapshot): Family[] {
+/** Nothing for a gateway with a token. */
+function certificateFamilies({ identity }: AgentSnapshot): Family[] {
+  if (identity?.certificate === undefined) return [];
+  return [
+    gauge(
+      'certificate_end_time_seconds',
+      "When the gateway's certificate ends.",
+      identity.certificate.notAfterMs / 1000,
+    ),
+    gauge(
+      'certificate_renewal_failing',
+      '1: it should be renewed by now, and the last attempt failed.',
+      identity.lastError === undefined ? 0 : 1,
+    ),
+    counter('certificate_renewals', 'Renewals since the start.', identity.renewalsTotal),
+  ];
+}
+
+function clockFamilies({ clock, clocks }: AgentSnapshot): Family[] {
+  const aheadS = clocks.aheadMs === undefined ? undefined : clocks.aheadMs / 1000;
   return [
     gauge('clock_unsynced', '1: the clock is known to be wrong.', clock.unsynced ? 1 : 0),
     gauge('clock_last_step_seconds', 'Size of the last step.', clock.lastStepMs / 1000),
     counter('clock_steps', 'Steps of the clock seen.', clock.stepsTotal),
+    gauge('clock_ahead_of_collector_seconds', "Of the machine's clock.", aheadS),
+    gauge(
+      'clock_overruled',
+      "1: it is wrong, and readings are timed by the collector's.",
+      clocks.isOverruled ? 1 : 0,
+    ),
   ];
 }
 

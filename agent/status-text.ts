@@ -13,7 +13,8 @@ export function renderStatus(status: StatusJson): string {
     `fms-agent ${status.version}  ${status.site}/${status.gateway}  pid ${status.pid}, running for ${span(now - status.started_ms)}`,
     `collector  ${collectorLine(status)}`,
     `buffer     ${buffer.readings.toLocaleString('en')} readings wait, ${bytes(buffer.bytes)} of ${bytes(buffer.max_bytes)}${buffer.oldest_ms === null ? '' : `, oldest ${ago(now, buffer.oldest_ms)}`}; ${evictionText(buffer)}`,
-    `clock      ${clock.unsynced ? 'NOT RIGHT, readings are marked' : 'right'}${clock.steps_total > 0 ? `; ${clock.steps_total} steps, the last ${clock.last_step_ms} ms` : ''}`,
+    `clock      ${clockText(clock)}`,
+    ...certificateLines(status),
   ];
   if (collector.online && collector.waits_for !== 'nothing') {
     const text =
@@ -29,6 +30,7 @@ export function renderStatus(status: StatusJson): string {
       `           readings wait up to ${span(collector.held_ms)} for the clock's correction`,
     );
   }
+  lines.push(...encryptionLines(buffer));
   if (buffer.disk_refuses) lines.push(`           THE DISK REFUSES: ${buffer.last_error}`);
   if (buffer.evicted_readings_total > 0 || buffer.gaps_pending > 0) {
     lines.push(
@@ -69,10 +71,55 @@ function collectorLine({ collector, now_ms: now }: StatusJson): string {
   return `OFFLINE (${collector.connection}${next}), ${collector.url}; ${acked}`;
 }
 
+function clockText(clock: StatusJson['clock']): string {
+  const steps =
+    clock.steps_total > 0 ? `; ${clock.steps_total} steps, the last ${clock.last_step_ms} ms` : '';
+  const judged = clock.unsynced ? 'NOT RIGHT, readings are marked' : 'right';
+  const aheadMs = clock.ahead_of_collector_ms;
+  if (aheadMs === null) return `${judged}${steps}`;
+  const difference = `${span(Math.abs(aheadMs))} ${aheadMs < 0 ? 'behind' : 'ahead of'} the collector`;
+  if (clock.timed_by === 'collector') {
+    return `WRONG by ${difference}; readings are timed by the collector's${steps}`;
+  }
+  return `${judged}, ${difference}${clock.time_service ? ' (kept by a time service)' : ''}${steps}`;
+}
+
+/** Nothing for a gateway with a token. */
+function certificateLines(status: StatusJson): string[] {
+  const { certificate, certificate_error: error, now_ms: now } = status;
+  const lines: string[] = [];
+  if (certificate !== null) {
+    const leftMs = certificate.not_after_ms - now;
+    const end = new Date(certificate.not_after_ms).toISOString().slice(0, 10);
+    const due =
+      certificate.renewal_due_ms > now
+        ? `renewed by itself in ${span(certificate.renewal_due_ms - now)}`
+        : 'RENEWAL IS DUE';
+    lines.push(
+      leftMs > 0
+        ? `certificate until ${end} (${span(leftMs)}); ${due}`
+        : `certificate EXPIRED on ${end}; ${due}`,
+    );
+  }
+  if (error !== null) lines.push(`           ${error.message}`, `           ${error.hint}`);
+  return lines;
+}
+
 function evictionText({ readings, seconds_until_eviction: seconds }: StatusJson['buffer']): string {
   if (seconds < 0 || readings === 0) return 'not filling';
   const words = seconds < SOON_S ? 'FULL IN' : 'full in';
   return `${words} ${span(seconds * 1000)} at the present rate`;
+}
+
+/** What is not as it is in most buffers: encrypted throughout, or not at all and never was. */
+function encryptionLines(buffer: StatusJson['buffer']): string[] {
+  const { encrypted, key, older_keys: older, older_chunks: chunks } = buffer;
+  if (key === null) return [];
+  const how = encrypted ? `encrypted with key ${key}` : 'no longer encrypted';
+  if (chunks === 0) return [`           ${how}`];
+  const still = `at most ${chunks.toLocaleString('en')} chunks`;
+  const need = older.length === 0 ? 'are still without' : `still need key ${older.join(', ')}`;
+  return [`           ${how}; ${still} ${need}`];
 }
 
 function ago(nowMs: number, thenMs: number): string {

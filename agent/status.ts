@@ -94,7 +94,7 @@ function answerTo(method: string | undefined, url: string, snapshot: () => Agent
 export type StatusJson = ReturnType<typeof toJson>;
 
 function toJson(snapshot: AgentSnapshot) {
-  const { buffer, forwarder, clock, epoch } = snapshot;
+  const { buffer, forwarder, clock, clocks, epoch, identity } = snapshot;
   const { lastError } = forwarder ?? {};
   return {
     version: snapshot.version,
@@ -115,10 +115,7 @@ function toJson(snapshot: AgentSnapshot) {
       online_since_ms: forwarder?.onlineSinceMs ?? null,
       next_attempt_ms: forwarder?.nextAttemptMs ?? null,
       last_acknowledgement_ms: forwarder?.lastAckMs ?? null,
-      last_error:
-        lastError === undefined
-          ? null
-          : { code: lastError.code, message: lastError.message, hint: lastError.hint },
+      last_error: errorJson(lastError),
       in_flight_batches: forwarder?.inFlightBatches ?? 0,
       in_flight_readings: forwarder?.inFlightReadings ?? 0,
       acknowledged_readings_total: forwarder?.ackedReadingsTotal ?? 0,
@@ -140,12 +137,30 @@ function toJson(snapshot: AgentSnapshot) {
       write_errors_total: buffer.writeErrorsTotal,
       disk_refuses: snapshot.diskRefuses,
       last_error: buffer.lastError,
+      encrypted: buffer.encryption?.on === true,
+      key: buffer.encryption?.key || null,
+      older_keys: buffer.encryption?.olderKeys ?? [],
+      older_chunks: buffer.encryption?.oldChunks ?? 0,
     },
     clock: {
       unsynced: clock.unsynced,
       last_step_ms: clock.lastStepMs,
       steps_total: clock.stepsTotal,
+      ahead_of_collector_ms: clocks.aheadMs ?? null,
+      timed_by: clocks.isOverruled ? ('collector' as const) : ('machine' as const),
+      time_service: clocks.isKept,
     },
+    certificate:
+      identity?.certificate === undefined
+        ? null
+        : {
+            fingerprint: identity.certificate.fingerprint,
+            not_before_ms: identity.certificate.notBeforeMs,
+            not_after_ms: identity.certificate.notAfterMs,
+            renewal_due_ms: Math.round(identity.renewalDueMs ?? 0),
+            renewals_total: identity.renewalsTotal,
+          },
+    certificate_error: errorJson(identity?.lastError),
     readers: snapshot.readers.map(({ state, stats }) => ({
       device: state.device,
       reader: state.reader,
@@ -156,4 +171,10 @@ function toJson(snapshot: AgentSnapshot) {
       values_total: stats.valuesTotal,
     })),
   };
+}
+
+function errorJson(error: AgentError | undefined) {
+  return error === undefined
+    ? null
+    : { code: error.code, message: error.message, hint: error.hint };
 }

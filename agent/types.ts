@@ -145,6 +145,19 @@ export interface BufferStats {
   commitsTotal: number;
   writeErrorsTotal: number;
   lastError: string;
+  /** Left out: a buffer that cannot encrypt. */
+  encryption?: BufferEncryption;
+}
+
+export interface BufferEncryption {
+  /** New chunks are encrypted. */
+  on: boolean;
+  /** Id of the key that they are encrypted with; '' when nothing in the file is encrypted. */
+  key: string;
+  /** Ids of further keys that chunks may still need. */
+  olderKeys: readonly string[];
+  /** Chunks, at most, that are not as new ones are: they need an older key, or none. */
+  oldChunks: number;
 }
 
 /**

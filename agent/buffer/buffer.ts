@@ -19,7 +19,10 @@ import type {
 } from '../types.ts';
 import type { Cap } from './bounds.ts';
 import { capOf, FillRate, MAX_BYTES_MIN } from './bounds.ts';
+import { SEAL_BYTES } from './cipher.ts';
 import { sqliteCode } from './database.ts';
+import type { BufferKeys } from './keys.ts';
+import { NO_KEYS } from './keys.ts';
 import type { BufferLock } from './lock.ts';
 import { takeLock } from './lock.ts';
 import { PendingQueue } from './queue.ts';
@@ -37,6 +40,10 @@ export interface BufferOptions {
   maxBytes: number;
   maxAgeMs: number;
   minFreeBytes: number;
+  /** With one that encrypts, chunks are encrypted in the file. Left out: no key. */
+  keys?: BufferKeys;
+  /** Whether readings of before encryption are taken over, and encrypted; default true. */
+  acceptPlain?: boolean;
   clock: Clock;
   clockState: () => ClockState;
   log: Log;
@@ -85,7 +92,8 @@ const SAY_AGAIN_MS = 600_000;
 
 /**
  * Opens or creates the buffer. Throws AgentError: AGENT_BUFFER_IN_USE, AGENT_BUFFER_UNUSABLE,
- * AGENT_BUFFER_VERSION. Damage is no reason to throw: it is salvaged.
+ * AGENT_BUFFER_VERSION, AGENT_BUFFER_KEY_MISSING, AGENT_BUFFER_KEY_WRONG, AGENT_BUFFER_NOT_ENCRYPTED.
+ * Damage is no reason to throw: it is salvaged.
  */
 export function openBuffer(options: BufferOptions): SqliteBuffer {
   return new Buffered(options);
@@ -123,8 +131,9 @@ class Buffered implements SqliteBuffer {
     this.#memoryBytes = options.memoryBytes ?? MEMORY_BYTES;
     this.#lock = takeLock(options.path);
     try {
-      const { path, log } = options;
-      this.#store = new ChunkStore({ path, maxBytes: this.#maxBytes, log });
+      const { path, log, keys = NO_KEYS, acceptPlain = true } = options;
+      for (const warning of keys.warnings) log.warn(warning);
+      this.#store = new ChunkStore({ path, maxBytes: this.#maxBytes, keys, acceptPlain, log });
     } catch (error) {
       this.#lock.release();
       throw error;
@@ -235,6 +244,12 @@ class Buffered implements SqliteBuffer {
       notWrittenReadingsTotal: this.#notWritten,
       pendingBytes: this.#queue.bytes,
       gaps: store.contents.gaps.length,
+      encryption: {
+        on: store.mark?.on === true,
+        key: store.mark?.key ?? '',
+        olderKeys: store.mark?.older ?? [],
+        oldChunks: store.oldChunks,
+      },
     };
   }
 
@@ -255,6 +270,7 @@ class Buffered implements SqliteBuffer {
     if (over || this.#store.dirty || this.#retryMs > 0) this.#commit();
     try {
       this.#store.vacuumStep(Math.floor(this.#store.pageBytesOf(cap) / 4096));
+      if (this.#mayTry() && this.#retryMs === 0) this.#store.sealStep();
     } catch (error) {
       this.#failed(error);
     }
@@ -341,7 +357,8 @@ class Buffered implements SqliteBuffer {
     });
     this.#commits++;
     this.#evicted += result.evictedReadings;
-    for (const chunk of chunks) this.#fill.add(chunk.bytes.length);
+    const more = this.#store.mark?.on === true ? SEAL_BYTES : 0;
+    for (const chunk of chunks) this.#fill.add(chunk.bytes.length + more);
     this.#queue.committed(chunks.length, gaps.length);
     if (chunks.length > 0 || result.contents.nextGapId !== before.nextGapId) {
       for (const waiter of [...this.#waiters]) waiter();

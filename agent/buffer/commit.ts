@@ -3,6 +3,7 @@
 import type { Epoch, Gap } from '../../proto/model.ts';
 import { GapReason, NO_EPOCH } from '../../proto/model.ts';
 import type { Cap } from './bounds.ts';
+import { SEAL_BYTES } from './cipher.ts';
 import type { Contents } from './contents.ts';
 import { META_HOLES, NO_HOLES, spanOf } from './contents.ts';
 import type { BufferFile, Statements } from './database.ts';
@@ -14,7 +15,6 @@ import type { SealedChunk } from './queue.ts';
 import type { GapRow, SizedHeadRow } from './rows.ts';
 import {
   CHUNK_FLAG_UNSYNCED,
-  chunkHeadCrc,
   chunkHeadOk,
   fromHex,
   gapRowCrc,
@@ -22,8 +22,11 @@ import {
   PAGE_BYTES,
   toHex,
 } from './rows.ts';
+import type { BufferSeal } from './seal.ts';
 
 export interface CommitJob {
+  /** How rows are stored. */
+  seal: BufferSeal;
   chunks: readonly SealedChunk[];
   /** To be declared: readings never written, damaged chunks. */
   gaps: readonly Gap[];
@@ -172,7 +175,7 @@ function deleteRemoved(w: Working): void {
 
 function neededPages(chunks: readonly SealedChunk[]): number {
   let bytes = 0;
-  for (const chunk of chunks) bytes += chunk.bytes.length + ROW_BYTES;
+  for (const chunk of chunks) bytes += chunk.bytes.length + SEAL_BYTES + ROW_BYTES;
   // A long chunk ends in a page of its own.
   return Math.ceil(bytes / (PAGE_BYTES - 64)) + chunks.length + SPARE_PAGES;
 }
@@ -241,7 +244,7 @@ function evictRows(
 
 function insertChunks(w: Working): void {
   for (const chunk of w.job.chunks) {
-    const head = {
+    const row = w.job.seal.seal({
       id: w.nextId++,
       epoch: fromHex(chunk.epoch),
       first_seq: chunk.firstSeq,
@@ -253,8 +256,9 @@ function insertChunks(w: Working): void {
       sealed_mono_ms: chunk.sealedMonoMs,
       flags: chunk.unsynced ? CHUNK_FLAG_UNSYNCED : 0,
       readings_before: w.readingsBefore,
-    };
-    w.statements.insertChunk.run({ ...head, row_crc: chunkHeadCrc(head), bytes: chunk.bytes });
+      bytes: chunk.bytes,
+    });
+    w.statements.insertChunk.run(row);
     w.readingsBefore += chunk.count;
     w.chunks++;
     w.readings += chunk.count;

@@ -7,6 +7,7 @@ import type { Statements } from './database.ts';
 import { BUFFER_FORMAT, DamagedError } from './database.ts';
 import type { KnownEpoch } from './epochs.ts';
 import { epochOfRow, epochWithoutRow } from './epochs.ts';
+import { META_MARK } from './mark.ts';
 import type { MetaRow, SizedHeadRow } from './rows.ts';
 import { chunkHeadOk, gapOfRow, gapRowCrc, isName, metaRowCrc, toHex } from './rows.ts';
 
@@ -31,17 +32,22 @@ export const META_FORMAT = 'format';
 /** `chunks readings`: rows missing between the ends of the queue, so that counting needs no scan. */
 export const META_HOLES = 'holes';
 export const NO_HOLES = '0 0';
+/** Kept as they are; all other values are the agent's, and sealed where chunks are. */
+export const OWN_META: ReadonlySet<string> = new Set([META_FORMAT, META_HOLES, META_MARK]);
+
+/** Throws AGENT_BUFFER_VERSION for a file that a newer agent wrote. */
+export function requireFormat(statements: Statements): void {
+  const format = Number(loadMeta(statements.meta.all()).get(META_FORMAT)?.value ?? 0);
+  if (format <= BUFFER_FORMAT) return;
+  throw new AgentError(
+    'AGENT_BUFFER_VERSION',
+    `format ${format}, this agent knows ${BUFFER_FORMAT}`,
+  );
+}
 
 /** Reads the ends of the queue and the small tables: the time does not depend on the backlog. */
 export function loadContents(statements: Statements): Contents {
   const meta = loadMeta(statements.meta.all());
-  const format = Number(meta.get(META_FORMAT)?.value ?? BUFFER_FORMAT);
-  if (format > BUFFER_FORMAT) {
-    throw new AgentError(
-      'AGENT_BUFFER_VERSION',
-      `format ${format}, this agent knows ${BUFFER_FORMAT}`,
-    );
-  }
   const first = statements.firstHead.get();
   const last = statements.lastHead.get();
   for (const row of [first, last]) {

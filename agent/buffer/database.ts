@@ -5,8 +5,13 @@ import Database from 'better-sqlite3';
 import type { ChunkRow, EpochRow, GapRow, MetaRow, SizedHeadRow } from './rows.ts';
 import { PAGE_BYTES } from './rows.ts';
 
-/** Stored as meta `format`; a higher one was written by a newer agent. */
-export const BUFFER_FORMAT = 1;
+/**
+ * Stored as meta `format`; a higher one was written by a newer agent. The tables are those of format 1, or
+ * an agent that knows no other would take the file for a damaged one instead of leaving it alone.
+ */
+export const BUFFER_FORMAT = 2;
+/** A file in which nothing is encrypted: agents of before encryption read and write it. */
+export const BUFFER_FORMAT_PLAIN = 1;
 
 export const tables: Readonly<Record<string, string>> = {
   chunks: `CREATE TABLE chunks (
@@ -91,6 +96,10 @@ export interface Statements {
   headBefore: Database.Statement<[number], SizedHeadRow>;
   firstHead: Database.Statement<[], SizedHeadRow>;
   lastHead: Database.Statement<[], SizedHeadRow>;
+  /** Newest first. */
+  chunksDown: Database.Statement<[number], ChunkRow>;
+  /** Other bytes under the same numbers. */
+  replaceBytes: Database.Statement<[ChunkRow]>;
   chunk: Database.Statement<[number], ChunkRow>;
   /** Walks the whole table: only after damage. */
   totals: Database.Statement<[], { chunks: number; readings: number }>;
@@ -119,6 +128,9 @@ function prepare(db: Database.Database): Statements {
     headBefore: p(`SELECT ${HEAD_SIZE} FROM chunks WHERE id < ? ORDER BY id DESC LIMIT 1`),
     firstHead: p(`SELECT ${HEAD_SIZE} FROM chunks ORDER BY id LIMIT 1`),
     lastHead: p(`SELECT ${HEAD_SIZE} FROM chunks ORDER BY id DESC LIMIT 1`),
+    chunksDown: p(`SELECT ${HEAD}, bytes FROM chunks WHERE id <= ? ORDER BY id DESC`),
+    replaceBytes: p(`UPDATE chunks SET crc32c = @crc32c, flags = @flags, row_crc = @row_crc,
+      bytes = @bytes WHERE id = @id`),
     chunk: p(`SELECT ${HEAD}, bytes FROM chunks WHERE id = ?`),
     totals: p('SELECT count(*) AS chunks, total(count) AS readings FROM chunks'),
     deleteRange: p('DELETE FROM chunks WHERE id BETWEEN ? AND ?'),

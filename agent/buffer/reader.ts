@@ -6,9 +6,10 @@ import type { PendingChunk } from '../types.ts';
 import type { Statements } from './database.ts';
 import { DamagedError } from './database.ts';
 import type { KnownEpoch } from './epochs.ts';
-import { lostBetween } from './lost.ts';
+import { fitsBetween, lostBetween } from './lost.ts';
 import type { ChunkHeadRow, ChunkRow } from './rows.ts';
-import { CHUNK_FLAG_UNSYNCED, chunkBytesOk, chunkHeadOk, toHex } from './rows.ts';
+import { CHUNK_FLAG_UNSYNCED, chunkHeadOk, toHex } from './rows.ts';
+import type { BufferSeal } from './seal.ts';
 
 export interface ReadLimits {
   maxBytes: number;
@@ -18,7 +19,7 @@ export interface ReadLimits {
 
 export interface ReadResult {
   chunks: PendingChunk[];
-  /** Rows whose CRC is wrong, with the readings that each counted for. */
+  /** Rows that are not what was written, with the readings that each counted for. */
   bad: Map<number, number>;
   /** What is to be declared for them, and for rows that are gone without a trace. */
   gaps: Gap[];
@@ -30,6 +31,7 @@ export interface ReadResult {
 
 export interface ReadContext {
   statements: Statements;
+  seal: BufferSeal;
   epochs: ReadonlyMap<Epoch, KnownEpoch>;
   /** Delivered or given up already. */
   removed: ReadonlyMap<number, number>;
@@ -47,17 +49,18 @@ export function readChunks(context: ReadContext, afterId: number, limits: ReadLi
   let previousId = afterId;
   let before: ChunkHeadRow | undefined = context.previous;
   let doubtful: ChunkRow[] = [];
-  for (const row of context.statements.nextChunks.iterate(afterId)) {
-    if (!(Number.isSafeInteger(row.id) && row.id > previousId)) {
+  for (const stored of context.statements.nextChunks.iterate(afterId)) {
+    if (!(Number.isSafeInteger(stored.id) && stored.id > previousId)) {
       throw new DamagedError('chunks are out of order');
     }
-    previousId = row.id;
-    if (context.removed.has(row.id)) {
-      before = row;
+    previousId = stored.id;
+    if (context.removed.has(stored.id)) {
+      before = stored;
       continue;
     }
-    if (!chunkBytesOk(row)) {
-      doubtful.push(row);
+    const row = context.seal.open(stored);
+    if (row === undefined) {
+      doubtful.push(stored);
       continue;
     }
     if (doubtful.length > 0) declareBad(context, result, before, doubtful, row);
@@ -88,6 +91,11 @@ function declareBad(
 ): void {
   doubtful.forEach((row, i) => {
     result.bad.set(row.id, Number.isSafeInteger(row.count) ? row.count : 0);
+    if (context.seal.on) {
+      const said = fitsBetween(before, row, behind, context.epochs) ? row : undefined;
+      result.gaps.push(...lostBetween(before, said, behind, context.epochs));
+      return;
+    }
     const left = doubtful[i - 1] ?? before ?? context.statements.headBefore.get(row.id);
     result.gaps.push(...lostBetween(left, row, doubtful[i + 1] ?? behind, context.epochs));
   });

@@ -3,7 +3,7 @@
 import { rmSync } from 'node:fs';
 import type { Log } from '../log.ts';
 import type { Contents } from './contents.ts';
-import { loadContents, writeHoles } from './contents.ts';
+import { loadContents, requireFormat, writeHoles } from './contents.ts';
 import type { BufferFile } from './database.ts';
 import { isDamage, openFile } from './database.ts';
 import type { FoundRow } from './pages.ts';
@@ -11,35 +11,47 @@ import { rescueFromWal } from './rescue.ts';
 import { chunkHeadOk, PAGE_BYTES } from './rows.ts';
 import type { SalvageOptions } from './salvage.ts';
 import { prepareFolder, replaceWithSalvage } from './salvage.ts';
+import type { BufferSeal } from './seal.ts';
+import type { Keying, Settled } from './settle.ts';
+import { settleFile, settlePages } from './settle.ts';
 
 export interface RecoveryOptions {
   path: string;
   maxBytes: number;
   walBytes: number;
+  keying: Keying;
   log: Log;
 }
 
 export interface Opened {
   file: BufferFile;
   contents: Contents;
+  settled: Settled;
   salvaged: boolean;
 }
 
 /** Pages beyond max_bytes that SQLite may still use, so that an eviction never fails for want of pages. */
 const NET_PAGES = 256;
 
-/** At the start. Throws what is no damage: permissions, a failing or full disk, a newer format. */
+/**
+ * At the start. Throws what is no damage: permissions, a failing or full disk, a newer format, a key that
+ * is missing or wrong. Then nothing was changed (but the WAL may have moved into the file).
+ */
 export function openStoreFile(options: RecoveryOptions): Opened {
   prepareFolder(options.path);
   const rescued = rescueFromWal(options.path);
+  // SQLite drops what was rescued as soon as it opens the file: the keys must be right before.
+  if (rescued.length > 0) settlePages(rescued, options.keying);
   let file: BufferFile | undefined;
   try {
     file = open(options);
+    requireFormat(file.statements);
     if (rescued.length > 0) {
       insertRescued(file, rescued);
       options.log.warn('buffer: the write-ahead log was damaged', { rescued_rows: rescued.length });
     }
-    return { file, contents: loadContents(file.statements), salvaged: false };
+    const settled = settleFile(file, options.keying);
+    return { file, contents: loadContents(file.statements), settled, salvaged: false };
   } catch (error) {
     file?.db.close();
     if (!isDamage(error)) throw error;
@@ -52,9 +64,10 @@ export function openSalvaged(
   options: RecoveryOptions,
   cause: unknown,
   rescued: readonly FoundRow[],
-  known: SalvageOptions['known'],
+  known: (SalvageOptions['known'] & { seal: BufferSeal }) | undefined,
 ): Opened {
-  const { path, log } = options;
+  const { path, log, keying } = options;
+  const found = known === undefined ? settlePages(rescued, keying) : undefined;
   const damage = cause instanceof Error ? cause.message : String(cause);
   log.error('buffer: the file is damaged; what can be read moves to a new one', { path, damage });
   const report = replaceWithSalvage({
@@ -64,11 +77,16 @@ export function openSalvaged(
     keepBytes: options.maxBytes / 4,
     rescued,
     known,
+    seal: known?.seal ?? found!.seal,
+    valuesMayBePlain: found?.begins ?? false,
   });
   log.warn('buffer: salvaged', { ...report });
   const file = open(options);
   try {
-    return { file, contents: loadContents(file.statements), salvaged: true };
+    const settled = settleFile(file, keying);
+    const notes = found?.notes ?? [];
+    const contents = loadContents(file.statements);
+    return { file, contents, settled: { ...settled, notes }, salvaged: true };
   } catch (error) {
     file.db.close();
     // The disk returns other bytes than were just written: nothing of this file can be kept.

@@ -37,6 +37,8 @@ export interface ChunkRow extends ChunkHeadRow {
 }
 
 export const CHUNK_FLAG_UNSYNCED = 1;
+/** The bytes are encrypted (cipher.ts), and `crc32c` is over them as they are stored. */
+export const CHUNK_FLAG_SEALED = 2;
 
 export interface EpochRow {
   id: number;
@@ -121,6 +123,10 @@ export function chunkBytesOk(row: ChunkRow): boolean {
 
 export function chunkHeadOk(row: ChunkHeadRow): boolean {
   return isName(row.epoch) && chunkHeadCrc(row) === row.row_crc;
+}
+
+export function isSealed({ flags }: ChunkHeadRow): boolean {
+  return (flags & CHUNK_FLAG_SEALED) !== 0;
 }
 
 export function isName(value: unknown): value is Uint8Array {

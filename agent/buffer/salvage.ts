@@ -3,42 +3,33 @@
  * the damaged file is set aside. Killed at any point, the next start finishes or begins again.
  */
 
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { decodeChunk } from '../../proto/decode.ts';
 import type { Epoch, Gap } from '../../proto/model.ts';
 import { GapReason } from '../../proto/model.ts';
 import type { DeclaredGap } from '../types.ts';
-import { META_HOLES, writeHoles } from './contents.ts';
+import { META_FORMAT, OWN_META, writeHoles } from './contents.ts';
 import type { BufferFile } from './database.ts';
-import { openFile, sqliteCode } from './database.ts';
+import { BUFFER_FORMAT, BUFFER_FORMAT_PLAIN, openFile, sqliteCode } from './database.ts';
 import type { KnownEpoch } from './epochs.ts';
 import { epochOfRow, epochWithoutRow, rowOfEpoch } from './epochs.ts';
 import { planGaps } from './gaps.ts';
-import type { FoundRow, PageReader } from './pages.ts';
-import { freePages, rowsOfPage } from './pages.ts';
+import { META_MARK } from './mark.ts';
+import type { FoundRow } from './pages.ts';
 import { SeqRanges } from './ranges.ts';
-import { openReadable, pageReader, readPage, readWal } from './rescue.ts';
-import type { ChunkHeadRow, ChunkRow, GapRow } from './rows.ts';
+import type { ChunkHeadRow, ChunkRow, GapRow, MetaRow } from './rows.ts';
 import {
   CHUNK_FLAG_UNSYNCED,
-  chunkHeadCrc,
   chunkHeadOk,
   fromHex,
   gapOfRow,
   gapRowCrc,
-  PAGE_BYTES,
+  metaRowCrc,
   toHex,
 } from './rows.ts';
+import { rowsInFile } from './scan.ts';
+import type { BufferSeal } from './seal.ts';
 
 export interface SalvageOptions {
   path: string;
@@ -48,6 +39,10 @@ export interface SalvageOptions {
   keepBytes: number;
   /** Rows saved before the file was opened. */
   rescued: readonly FoundRow[];
+  /** Settled for this file: its keys are right. */
+  seal: BufferSeal;
+  /** Encryption begins with this salvage. */
+  valuesMayBePlain: boolean;
   /** What the running agent still knows; it is believed rather than the file. */
   known:
     | {
@@ -134,8 +129,8 @@ class Salvage {
     try {
       db.exec('BEGIN');
       for (const row of this.#options.rescued) this.#take(row);
-      this.#scan();
-      for (const row of this.#displaced) this.#insert({ ...row, id: this.#maxId + 1 });
+      for (const row of rowsInFile(this.#options.path)) this.#take(row);
+      for (const row of this.#displaced) this.#insert({ ...row, id: this.#maxId + 1 }, undefined);
       db.exec('COMMIT');
     } catch (error) {
       if (db.inTransaction) db.exec('ROLLBACK');
@@ -152,35 +147,13 @@ class Salvage {
     };
   }
 
-  #scan(): void {
-    const source = openReadable(this.#options.path);
-    const frames = readWal(`${this.#options.path}-wal`);
-    try {
-      const filePages = source === undefined ? 0 : Math.ceil(fstatSync(source).size / PAGE_BYTES);
-      const newest = pageReader(source, frames);
-      const onlyFile: PageReader = (n) => (source === undefined ? undefined : readPage(source, n));
-      const free = freePages(newest, Math.max(filePages, ...frames.byPage.keys()));
-      const take = (n: number): void => {
-        const page = free.has(n) ? undefined : newest(n);
-        if (page === undefined) return;
-        const { rows, broken } = rowsOfPage(page, n, newest);
-        for (const row of rows) this.#take(row);
-        const older = broken > 0 && frames.byPage.has(n) ? onlyFile(n) : undefined;
-        if (older === undefined) return;
-        for (const row of rowsOfPage(older, n, onlyFile).rows) this.#take(row);
-      };
-      for (let n = 1; n <= filePages; n++) take(n);
-      for (const n of frames.byPage.keys()) if (n > filePages) take(n);
-    } finally {
-      if (source !== undefined) closeSync(source);
-    }
-  }
-
   #take(found: FoundRow): void {
-    const { known } = this.#options;
+    const { known, seal } = this.#options;
     if (found.table === 'chunks') {
-      if (!chunkHeadOk(found.row)) this.#displaced.push(copyOf(found.row));
-      else if (found.row.id >= (known?.first?.id ?? 0)) this.#insert(found.row);
+      const row = seal.open(found.row);
+      if (row === undefined) return;
+      if (!chunkHeadOk(row)) this.#displaced.push(copyOf(row));
+      else if (row.id >= (known?.first?.id ?? 0)) this.#insert(row, found.row);
     } else if (found.table === 'epochs') {
       const epoch = epochOfRow(found.row);
       if (epoch !== undefined && !this.#epochs.has(epoch.info.epoch)) {
@@ -188,21 +161,28 @@ class Salvage {
       }
     } else if (found.table === 'gaps') {
       if (known === undefined) this.#gaps.push(gapOfRow(found.row));
-    } else if (found.row.key !== META_HOLES) {
-      this.#file.statements.putMeta.run(found.row);
-    }
+    } else if (!OWN_META.has(found.row.key)) this.#takeValue(found.row);
   }
 
-  #insert(row: ChunkRow): void {
+  #takeValue({ id, key, value: stored }: MetaRow): void {
+    const { seal, valuesMayBePlain } = this.#options;
+    const opened = seal.valueOf(key, stored, valuesMayBePlain);
+    if (opened === undefined) return;
+    const row = { id, key, value: seal.valueText(key, opened) };
+    this.#file.statements.putMeta.run({ ...row, row_crc: metaRowCrc(row) });
+  }
+
+  /** `stored`: the same row as it was found, which may go over as it is. */
+  #insert(row: ChunkRow, stored: ChunkRow | undefined): void {
+    const { seal } = this.#options;
     const epoch = toHex(row.epoch);
     const ranges = this.#ranges.get(epoch) ?? new SeqRanges();
     this.#ranges.set(epoch, ranges);
     if (!ranges.add(row.first_seq, row.first_seq + row.count - 1)) return;
     const taken = this.#file.statements.chunk.get(row.id) !== undefined;
     const id = taken ? this.#maxId + 1 : row.id;
-    const head = { ...row, id };
-    if (!chunkHeadOk(head)) this.#restoreHead(head);
-    this.#file.statements.insertChunk.run(head);
+    const isSame = !taken && stored !== undefined && chunkHeadOk(stored) && seal.isCurrent(stored);
+    this.#file.statements.insertChunk.run(isSame ? stored : this.#rewritten({ ...row, id }));
     this.#maxId = Math.max(this.#maxId, id);
     this.#chunks++;
     this.#readings += row.count;
@@ -213,25 +193,8 @@ class Salvage {
     this.#inTransaction = 0;
   }
 
-  /** The bookkeeping of a chunk, from the clock inside it. */
-  #restoreHead(row: ChunkRow): void {
-    const frame = {
-      firstSeq: row.first_seq,
-      count: row.count,
-      firstMs: row.first_ms,
-      lastMs: row.last_ms,
-      crc32c: row.crc32c,
-      bytes: row.bytes,
-    };
-    const decoded = decodeChunk(frame);
-    if (decoded.ok) {
-      const { clock } = decoded.value;
-      row.sealed_wall_ms = clock.wallMs;
-      row.sealed_mono_ms = clock.monoMs;
-      row.flags = clock.unsynced ? CHUNK_FLAG_UNSYNCED : 0;
-    }
-    row.readings_before = 0;
-    row.row_crc = chunkHeadCrc(row);
+  #rewritten(row: ChunkRow): ChunkRow {
+    return this.#options.seal.seal(chunkHeadOk(row) ? row : withRestoredHead(row));
   }
 
   /** Epochs, old gaps, and what is missing of each epoch between 1 and its last seq. */
@@ -264,9 +227,49 @@ class Salvage {
         statements.putEpoch.run(rowOfEpoch({ ...epoch, id: i + 1 }));
       });
       writeHoles(statements);
+      this.#writeMark();
     })();
     return lost.length;
   }
+
+  /** All chunks are as new ones are: sealed under the current key, or all without encryption. */
+  #writeMark(): void {
+    const { statements } = this.#file;
+    const { seal } = this.#options;
+    const { mark } = seal;
+    if (mark === undefined) return;
+    const next = { ...mark, n: mark.n + 1, older: [], olderTo: 0, plainTo: 0, scrub: false };
+    const values = {
+      [META_MARK]: seal.textOf(mark.on ? next : undefined),
+      [META_FORMAT]: String(mark.on ? BUFFER_FORMAT : BUFFER_FORMAT_PLAIN),
+    };
+    let id = Math.max(0, ...statements.meta.all().map((row) => row.id));
+    for (const [key, value] of Object.entries(values)) {
+      const row = { id: ++id, key, value };
+      statements.putMeta.run({ ...row, row_crc: metaRowCrc(row) });
+    }
+  }
+}
+
+/** The bookkeeping of a chunk, from the clock inside it. */
+function withRestoredHead(row: ChunkRow): ChunkRow {
+  const decoded = decodeChunk({
+    firstSeq: row.first_seq,
+    count: row.count,
+    firstMs: row.first_ms,
+    lastMs: row.last_ms,
+    crc32c: row.crc32c,
+    bytes: row.bytes,
+  });
+  if (!decoded.ok) return { ...row, readings_before: 0 };
+  const { clock } = decoded.value;
+  return {
+    ...row,
+    sealed_wall_ms: clock.wallMs,
+    sealed_mono_ms: clock.monoMs,
+    flags: clock.unsynced ? CHUNK_FLAG_UNSYNCED : 0,
+    readings_before: 0,
+  };
 }
 
 /** Where in an epoch losses begin to count: at its first seq, unless the agent knows what is gone. */

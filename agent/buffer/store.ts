@@ -13,23 +13,32 @@ import { walBytesFor } from './bounds.ts';
 import type { CommitResult } from './commit.ts';
 import { commitJob } from './commit.ts';
 import type { Contents } from './contents.ts';
-import { META_HOLES, NO_HOLES } from './contents.ts';
+import { META_FORMAT, META_HOLES, NO_HOLES, OWN_META } from './contents.ts';
 import type { BufferFile } from './database.ts';
-import { isDamage, sqliteCode } from './database.ts';
+import { BUFFER_FORMAT, BUFFER_FORMAT_PLAIN, isDamage, sqliteCode } from './database.ts';
 import { epochWithoutRow } from './epochs.ts';
+import type { BufferKeys } from './keys.ts';
+import type { Mark } from './mark.ts';
+import { META_MARK } from './mark.ts';
 import type { SealedChunk } from './queue.ts';
 import type { ReadLimits } from './reader.ts';
 import { readChunks } from './reader.ts';
 import type { RecoveryOptions } from './recovery.ts';
 import { openSalvaged, openStoreFile } from './recovery.ts';
+import { resealStep } from './reseal.ts';
 import type { ChunkHeadRow, ChunkRow, SizedHeadRow } from './rows.ts';
 import { PAGE_BYTES } from './rows.ts';
+import type { BufferSeal } from './seal.ts';
+import type { Settled } from './settle.ts';
+import { withoutPast } from './settle.ts';
 import { FileSpace } from './space.ts';
 import { FRAME_BYTES, WalMeter } from './wal.ts';
 
 export interface StoreOptions {
   path: string;
   maxBytes: number;
+  keys: BufferKeys;
+  acceptPlain: boolean;
   log: Log;
 }
 
@@ -47,6 +56,8 @@ export interface CommitRequest {
 const DECLARED_HOLES_MAX = 16_384;
 /** Free pages kept for the next readings rather than given back. */
 const FREE_PAGES_KEPT = 1024;
+/** A scrub that failed (a full disk) is tried again after so many turns, of a second each. */
+const SCRUB_AGAIN_TURNS = 600;
 /** Pages given back in one step, so that a step is short. */
 const VACUUM_STEP_PAGES = 256;
 
@@ -59,6 +70,7 @@ export class ChunkStore {
   #syncsBefore = 0;
   #file: BufferFile;
   #contents: Contents;
+  #seal: BufferSeal;
   /** As of the last commit: asking the file may fail. */
   #pages: { all: number; free: number };
   /** Delivered or given up, not yet deleted: id → readings. */
@@ -67,7 +79,11 @@ export class ChunkStore {
   readonly #acknowledgedGaps = new Set<number>();
   /** Gaps found while reading, for the next commit. */
   #foundGaps: Gap[] = [];
+  /** As they are stored. */
   readonly #metaChanges = new Map<string, string>();
+  /** Rests of readings from before encryption are looked for no earlier than at this turn. */
+  #scrubTurn = 0;
+  #turn = 0;
   /** Rows behind rows that vanished without a trace. */
   readonly #declaredHoles = new Set<number>();
   #lastRead: ChunkHeadRow | undefined;
@@ -78,12 +94,15 @@ export class ChunkStore {
   /** Opens, repairs or creates the file. Throws AgentError when folder or disk do not allow it. */
   constructor(options: StoreOptions) {
     this.#walBytes = walBytesFor(options.maxBytes);
-    this.#recovery = { ...options, walBytes: this.#walBytes };
+    const { path, keys, acceptPlain } = options;
+    this.#recovery = { ...options, walBytes: this.#walBytes, keying: { keys, acceptPlain, path } };
     try {
       const opened = openStoreFile(this.#recovery);
       this.#file = opened.file;
       this.#contents = opened.contents;
+      this.#seal = opened.settled.seal;
       this.#salvages = opened.salvaged ? 1 : 0;
+      this.#takeOver(opened.settled);
     } catch (error) {
       if (error instanceof AgentError) throw error;
       const detail = error instanceof Error ? error.message : String(error);
@@ -154,12 +173,29 @@ export class ChunkStore {
   }
 
   meta(key: string): string | undefined {
-    return this.#metaChanges.get(key) ?? this.#contents.meta.get(key)?.value;
+    const stored = this.#metaChanges.get(key) ?? this.#contents.meta.get(key)?.value;
+    if (stored === undefined || OWN_META.has(key)) return stored;
+    return this.#seal.valueOf(key, stored);
   }
 
   /** Written with the next commit. */
   setMeta(key: string, value: string): void {
-    if (this.meta(key) !== value) this.#metaChanges.set(key, value);
+    if (this.meta(key) === value) return;
+    this.#metaChanges.set(key, OWN_META.has(key) ? value : this.#seal.valueText(key, value));
+  }
+
+  /** Undefined: nothing here is encrypted. */
+  get mark(): Mark | undefined {
+    return this.#seal.mark;
+  }
+
+  /** Chunks that are not as new ones are: still without encryption, or under an older key. At most. */
+  get oldChunks(): number {
+    const mark = this.#seal.mark;
+    const { first } = this.#contents;
+    if (mark === undefined || first === undefined) return 0;
+    const to = Math.max(mark.olderTo, mark.plainTo);
+    return Math.max(0, Math.min(this.chunks, to - first.id + 1));
   }
 
   /** Allocates the WAL; after the first commit, which makes it. */
@@ -172,6 +208,7 @@ export class ChunkStore {
     const result = this.#repairing(() =>
       commitJob(this.#file, this.#contents, {
         ...request,
+        seal: this.#seal,
         gaps: [...this.#foundGaps, ...request.gaps],
         removed: this.#removed,
         acknowledgedGaps: this.#acknowledgedGaps,
@@ -189,8 +226,8 @@ export class ChunkStore {
     this.#metaChanges.clear();
     this.#droppedGaps += result.droppedGaps;
     if (result.recount) this.#recount();
-    this.#meter.commit();
-    if (this.#meter.frames * FRAME_BYTES > this.#walBytes / 2) this.#tryCheckpoint();
+    this.#written();
+    this.#forgetPast();
     return result;
   }
 
@@ -200,6 +237,7 @@ export class ChunkStore {
       readChunks(
         {
           statements: this.#file.statements,
+          seal: this.#seal,
           epochs: this.#contents.epochs,
           removed: this.#removed,
           previous: this.#lastRead?.id === afterId ? this.#lastRead : undefined,
@@ -265,12 +303,33 @@ export class ChunkStore {
     const { all, free } = this.#pages;
     const idle = free > FREE_PAGES_KEPT && free > all / 4;
     const over = all > capPages && free > 0;
-    if (!idle && !over) return false;
+    if (!idle && !over && !(this.#mayScrub() && free > 0)) return false;
     this.#repairing(() => this.#file.db.exec(`PRAGMA incremental_vacuum(${VACUUM_STEP_PAGES})`));
     this.#pages = pagesOf(this.#file);
-    this.#meter.commit();
-    if (this.#meter.frames * FRAME_BYTES > this.#walBytes / 2) this.#tryCheckpoint();
+    this.#written();
     return true;
+  }
+
+  /**
+   * A step of bringing what was here before up to the present encryption: chunks are sealed under the
+   * current key; when that is done, what pages still hold of deleted readings goes.
+   */
+  sealStep(): void {
+    this.#turn++;
+    // Not before the file says that it is encrypted.
+    if (!this.#seal.on || this.#metaChanges.has(META_MARK)) return;
+    if (this.#seal.oldTo > 0) {
+      const { contents, mark } = this.#repairing(() =>
+        resealStep(this.#file, this.#contents, this.#seal, (pages) => this.#space.allocate(pages)),
+      );
+      this.#contents = contents;
+      this.#pages = pagesOf(this.#file);
+      this.#seal.adopt(mark);
+      this.#written();
+      if (mark.olderTo + mark.plainTo === 0) {
+        this.#recovery.log.info('buffer: all chunks are encrypted with the current key');
+      }
+    } else if (this.#mayScrub() && this.liveBytes <= this.#walBytes) this.#scrub();
   }
 
   close(): void {
@@ -318,6 +377,66 @@ export class ChunkStore {
     this.#contents = { ...this.#contents, epochs };
   }
 
+  /** After each transaction. */
+  #written(): void {
+    this.#meter.commit();
+    if (this.#meter.frames * FRAME_BYTES > this.#walBytes / 2) this.#tryCheckpoint();
+  }
+
+  /** What was decided at the opening goes into the file with the first commit. */
+  #takeOver({ seal, changed, begins, notes }: Settled): void {
+    for (const note of notes) this.#recovery.log.warn(`buffer: ${note}`);
+    if (!changed) return;
+    this.#queueMark(seal.mark);
+    for (const [key, { value }] of this.#contents.meta) {
+      const opened = OWN_META.has(key) ? undefined : seal.valueOf(key, value, begins);
+      if (opened !== undefined) this.#metaChanges.set(key, seal.valueText(key, opened));
+    }
+  }
+
+  #queueMark(mark: Mark | undefined): void {
+    const format = mark === undefined ? BUFFER_FORMAT_PLAIN : BUFFER_FORMAT;
+    this.#metaChanges.set(META_MARK, this.#seal.textOf(mark));
+    this.#metaChanges.set(META_FORMAT, String(format));
+  }
+
+  /** The last chunk from before is gone. */
+  #forgetPast(): void {
+    const mark = this.#seal.mark;
+    if (mark === undefined || mark.olderTo + mark.plainTo === 0) return;
+    const next = withoutPast(mark, this.#contents.first?.id ?? 0);
+    if (next.olderTo === mark.olderTo && next.plainTo === mark.plainTo) return;
+    const isOver = !next.on && next.olderTo === 0;
+    const kept = isOver ? undefined : { ...next, n: next.n + 1 };
+    this.#queueMark(kept);
+    this.#seal.adopt(kept);
+  }
+
+  #mayScrub(): boolean {
+    return (
+      this.#seal.mark?.scrub === true && this.#seal.oldTo === 0 && this.#turn >= this.#scrubTurn
+    );
+  }
+
+  /**
+   * Makes the file anew, within the space that the WAL has anyway. Free pages and the slack in others
+   * held what was deleted before encryption; what the disk keeps of freed blocks is out of reach.
+   */
+  #scrub(): void {
+    this.#scrubTurn = this.#turn + SCRUB_AGAIN_TURNS;
+    this.#repairing(() => this.#file.db.exec('VACUUM'));
+    this.#pages = pagesOf(this.#file);
+    this.#meter.commit();
+    this.#file.db.pragma('wal_checkpoint(TRUNCATE)');
+    this.#meter.checkpoint();
+    this.reserve();
+    const mark = this.#seal.mark!;
+    const next = { ...mark, n: mark.n + 1, scrub: false };
+    this.#queueMark(next);
+    this.#seal.adopt(next);
+    this.#recovery.log.info('buffer: nothing from before encryption is left in the file');
+  }
+
   #tryCheckpoint(): void {
     try {
       const [row] = this.#file.db.pragma('wal_checkpoint(PASSIVE)') as {
@@ -355,7 +474,9 @@ export class ChunkStore {
       this.#file.db.close();
       this.#space.close();
     }
-    const known = { epochs: [...before.epochs.values()], gaps: before.gaps, first: before.first };
+    const seal = this.#seal;
+    const epochs = [...before.epochs.values()];
+    const known = { epochs, gaps: before.gaps, first: before.first, seal };
     const opened = openSalvaged(this.#recovery, cause, [], known);
     this.#salvages++;
     this.#file = opened.file;
@@ -363,13 +484,19 @@ export class ChunkStore {
     this.#space = new FileSpace(this.#recovery.path);
     this.#pages = pagesOf(opened.file);
     const loaded = opened.contents;
+    this.#seal = opened.settled.seal;
+    this.#metaChanges.delete(META_MARK);
+    this.#metaChanges.delete(META_FORMAT);
     this.#contents = {
       ...loaded,
       nextId: Math.max(before.nextId, loaded.nextId),
       nextGapId: Math.max(before.nextGapId, loaded.nextGapId),
     };
+    this.#takeOver(opened.settled);
     for (const [key, { value }] of before.meta) {
-      if (key !== META_HOLES && !loaded.meta.has(key)) this.setMeta(key, value);
+      if (OWN_META.has(key) || loaded.meta.has(key) || this.#metaChanges.has(key)) continue;
+      const plain = seal.valueOf(key, value);
+      if (plain !== undefined) this.setMeta(key, plain);
     }
     for (const id of [...this.#removed.keys()]) {
       if (opened.file.statements.headsIn.get(id, id) === undefined) this.#forget(id);

@@ -1,23 +1,30 @@
 /**
  * What `fms-agent buffer check | repair | export` do. They take the buffer's lock: while an agent runs on
- * the file they throw AGENT_BUFFER_IN_USE. Without a file: AGENT_BUFFER_MISSING.
+ * the file they throw AGENT_BUFFER_IN_USE. Without a file: AGENT_BUFFER_MISSING. With an encrypted one they
+ * want its keys, and else throw AGENT_BUFFER_KEY_* with nothing changed, however damaged the file is.
  */
 
 import { existsSync, statSync } from 'node:fs';
 import { decodeChunk } from '../../proto/decode.ts';
-import type { ChunkColumns, Epoch, Gap } from '../../proto/model.ts';
+import type { ChunkColumns, ChunkFrame, Epoch, Gap } from '../../proto/model.ts';
 import { hasValue, SeriesKind } from '../../proto/model.ts';
 import { AgentError } from '../errors.ts';
 import { walBytesFor } from './bounds.ts';
-import { loadContents } from './contents.ts';
+import { keyIdOf } from './cipher.ts';
+import { loadContents, requireFormat } from './contents.ts';
 import type { BufferFile } from './database.ts';
 import { isDamage, openFile } from './database.ts';
+import type { BufferKeys } from './keys.ts';
+import { NO_KEYS } from './keys.ts';
 import { takeLock } from './lock.ts';
 import { readWal, rescueFromWal } from './rescue.ts';
 import type { ChunkRow } from './rows.ts';
-import { chunkBytesOk, chunkHeadOk, toHex } from './rows.ts';
+import { chunkHeadOk, isSealed, toHex } from './rows.ts';
 import type { SalvageReport } from './salvage.ts';
 import { prepareFolder, replaceWithSalvage } from './salvage.ts';
+import type { BufferSeal } from './seal.ts';
+import type { Keying } from './settle.ts';
+import { settleFile, settlePages } from './settle.ts';
 
 export interface EpochSummary {
   epoch: Epoch;
@@ -46,6 +53,14 @@ export interface BufferCheck {
   badChunks: number;
   epochs: EpochSummary[];
   gaps: Gap[];
+  /** Chunks by what they are encrypted with, a key's id or 'none'; the first is what new ones get. */
+  keys: { key: string; chunks: number }[];
+}
+
+export interface ToolOptions {
+  keys?: BufferKeys;
+  /** As BufferOptions; for repair, which makes a file that is encrypted throughout. */
+  acceptPlain?: boolean;
 }
 
 /** As many pages as SQLite allows: the tools do not bound the file. */
@@ -54,7 +69,8 @@ const PROBLEMS_MAX = 20;
 const EXPORT_TEXT_BYTES = 64 * 1024;
 
 /** Reads every page and chunk. Changes nothing but may move the WAL into the file, as any opening does. */
-export function checkBuffer(path: string): BufferCheck {
+export function checkBuffer(path: string, { keys = NO_KEYS }: ToolOptions = {}): BufferCheck {
+  const keying = { keys, acceptPlain: true, path };
   return locked(path, () => {
     const check: BufferCheck = {
       path,
@@ -67,17 +83,20 @@ export function checkBuffer(path: string): BufferCheck {
       badChunks: 0,
       epochs: [],
       gaps: [],
+      keys: [],
     };
     const { beyond } = readWal(`${path}-wal`);
     if (beyond > 0) {
       // Opening it would drop what the agent or a repair can still save.
+      settlePages([], keying);
       check.problems.push(`${beyond} frames of the write-ahead log follow a damaged one`);
       return check;
     }
     try {
-      withFile(path, (file) => inspect(file, check));
+      withFile(path, (file) => inspect(file, check, keying));
     } catch (error) {
       if (!isDamage(error)) throw error;
+      settlePages([], keying);
       check.problems.push(error instanceof Error ? error.message : String(error));
     }
     check.ok = check.problems.length === 0;
@@ -86,9 +105,11 @@ export function checkBuffer(path: string): BufferCheck {
 }
 
 /** Moves all that can be read into a new file, declares the rest, and sets the old file aside. */
-export function repairBuffer(path: string): SalvageReport {
+export function repairBuffer(path: string, options: ToolOptions = {}): SalvageReport {
+  const { keys = NO_KEYS, acceptPlain = true } = options;
   return locked(path, () => {
     const rescued = rescueFromWal(path);
+    const { seal, begins } = settlePages(rescued, { keys, acceptPlain, path });
     return replaceWithSalvage({
       path,
       walBytes: walBytesFor(Number.MAX_SAFE_INTEGER),
@@ -96,6 +117,8 @@ export function repairBuffer(path: string): SalvageReport {
       keepBytes: Number.POSITIVE_INFINITY,
       rescued,
       known: undefined,
+      seal,
+      valuesMayBePlain: begins,
     });
   });
 }
@@ -115,20 +138,29 @@ export async function exportBuffer(
   path: string,
   format: 'jsonl' | 'csv',
   write: (text: string) => Promise<void>,
+  { keys = NO_KEYS }: ToolOptions = {},
 ): Promise<ExportResult> {
   requireFile(path);
+  const keying = { keys, acceptPlain: true, path };
   const lock = takeLock(path);
   try {
     prepareFolder(path);
-    if (readWal(`${path}-wal`).beyond > 0) throw damaged(path, 'the write-ahead log');
+    if (readWal(`${path}-wal`).beyond > 0) {
+      settlePages([], keying);
+      throw damaged(path, 'the write-ahead log');
+    }
     const file = openTool(path);
     try {
-      return await exportChunks(file, format, write);
+      requireFormat(file.statements);
+      const { seal } = settleFile(file, keying);
+      return await exportChunks(file, seal, format, write);
     } finally {
       file.db.close();
     }
   } catch (error) {
-    throw isDamage(error) ? damaged(path, (error as Error).message, error) : error;
+    if (!isDamage(error)) throw error;
+    settlePages([], keying);
+    throw damaged(path, (error as Error).message, error);
   } finally {
     lock.release();
   }
@@ -169,7 +201,12 @@ function withFile(path: string, work: (file: BufferFile) => void): void {
   }
 }
 
-function inspect(file: BufferFile, check: BufferCheck): void {
+function inspect(file: BufferFile, check: BufferCheck, keying: Keying): void {
+  requireFormat(file.statements);
+  const { seal, notes } = settleFile(file, keying);
+  const chunksByKey = new Map<string, number>();
+  if (seal.mark?.on === true) chunksByKey.set(seal.mark.key, 0);
+  if (seal.mark !== undefined) check.problems.push(...notes);
   const lines = file.db.pragma(`integrity_check(${PROBLEMS_MAX})`) as { integrity_check: string }[];
   for (const { integrity_check: line } of lines) if (line !== 'ok') check.problems.push(line);
   const contents = loadContents(file.statements);
@@ -180,17 +217,21 @@ function inspect(file: BufferFile, check: BufferCheck): void {
   }
   for (const row of file.statements.nextChunks.iterate(0)) {
     check.chunks++;
-    if (!chunkBytesOk(row) || !chunkHeadOk(row)) {
-      if (!chunkBytesOk(row)) check.badChunks++;
+    const key = isSealed(row) ? (keyIdOf(row) ?? 'none') : 'none';
+    chunksByKey.set(key, (chunksByKey.get(key) ?? 0) + 1);
+    const isReadable = seal.open(row) !== undefined;
+    if (!isReadable || !chunkHeadOk(row)) {
+      if (!isReadable) check.badChunks++;
       if (check.problems.length < PROBLEMS_MAX) {
-        check.problems.push(`chunk ${row.id}: its CRC does not match its content`);
+        check.problems.push(`chunk ${row.id}: it is not what was written`);
       }
-      if (!chunkBytesOk(row)) continue;
+      if (!isReadable) continue;
     }
     check.readings += row.count;
     summarise(summaries, row);
   }
   check.epochs = [...summaries.values()];
+  check.keys = [...chunksByKey].map(([key, chunks]) => ({ key, chunks }));
 }
 
 function summarise(summaries: Map<Epoch, EpochSummary>, row: ChunkRow): void {
@@ -214,18 +255,17 @@ function summarise(summaries: Map<Epoch, EpochSummary>, row: ChunkRow): void {
 
 async function exportChunks(
   file: BufferFile,
+  seal: BufferSeal,
   format: 'jsonl' | 'csv',
   write: (text: string) => Promise<void>,
 ): Promise<ExportResult> {
   const result: ExportResult = { readings: 0, rejects: 0, badChunks: 0 };
   const lineOf = format === 'csv' ? csvLine : jsonLine;
   let text = format === 'csv' ? `${CSV_COLUMNS.join(',')}\n` : '';
-  for (const row of file.statements.nextChunks.iterate(0)) {
-    const frame = { firstSeq: row.first_seq, count: row.count, firstMs: row.first_ms };
-    const decoded = chunkBytesOk(row)
-      ? decodeChunk({ ...frame, lastMs: row.last_ms, crc32c: row.crc32c, bytes: row.bytes })
-      : undefined;
-    if (decoded?.ok !== true) {
+  for (const stored of file.statements.nextChunks.iterate(0)) {
+    const row = seal.open(stored);
+    const decoded = row === undefined ? undefined : decodeChunk(frameOf(row));
+    if (row === undefined || decoded?.ok !== true) {
       result.badChunks++;
       continue;
     }
@@ -240,6 +280,17 @@ async function exportChunks(
   }
   if (text !== '') await write(text);
   return result;
+}
+
+function frameOf(row: ChunkRow): ChunkFrame {
+  return {
+    firstSeq: row.first_seq,
+    count: row.count,
+    firstMs: row.first_ms,
+    lastMs: row.last_ms,
+    crc32c: row.crc32c,
+    bytes: row.bytes,
+  };
 }
 
 const CSV_COLUMNS = [

@@ -64,7 +64,15 @@ function configOf(dataDir: string, url: string, devices: DeviceConfig[]): AgentC
     gateway: 'gw1',
     dataDir,
     collector: { url, token: 'x', ca: undefined },
-    buffer: { commitIntervalMs: 0, maxBytes: 50_000_000, maxAgeMs: 1e10, minFreeBytes: 0 },
+    buffer: {
+      commitIntervalMs: 0,
+      maxBytes: 50_000_000,
+      maxAgeMs: 1e10,
+      minFreeBytes: 0,
+      keyFile: undefined,
+      encrypt: undefined,
+      acceptPlain: true,
+    },
     forwarder: {
       windowBatches: 8,
       batchReadings: 1_000,

@@ -317,7 +317,7 @@ t.test('what cannot work throws a coded error', async (t) => {
 t.test('a file of a newer format is left alone', async (t) => {
   const folder = t.testdir();
   const buffer = openIn(folder);
-  buffer.setMeta('format', '2');
+  buffer.setMeta('format', '3');
   await buffer.close();
   t.throws(() => openIn(folder), { code: 'AGENT_BUFFER_VERSION' });
   t.same(
