@@ -9,6 +9,7 @@ import type { Log, LogLevel } from './log.ts';
 import { createLog, errorFields } from './log.ts';
 import { readers } from './readers/registry.ts';
 import { systemScheduler } from './scheduler.ts';
+import { takeServiceManager } from './service-manager.ts';
 
 /** An agent that has not ended by then is ended: service managers kill soon after. */
 const END_MS = 4_800;
@@ -22,9 +23,7 @@ export interface RunOptions {
 
 /** Resolves when the agent runs; the process then lives until a signal. Rejects with a coded error. */
 export async function run(options: RunOptions): Promise<void> {
-  const config = options.load(options.path);
-  if (config === undefined) return;
-  let level: LogLevel = config.log.level;
+  let level: LogLevel = 'info';
   // A reader of the log that goes away must not take the agent with it.
   process.stderr.on('error', () => {});
   const log = createLog({
@@ -33,6 +32,20 @@ export async function run(options: RunOptions): Promise<void> {
     write: (line) => void process.stderr.write(line),
     format: process.stderr.isTTY ? 'text' : 'json',
   });
+  const service = takeServiceManager(process.env);
+  if (service !== undefined) {
+    const { untilEnrolled } = await import('./service-wait.ts');
+    await untilEnrolled({
+      path: options.path,
+      env: process.env,
+      service,
+      scheduler: systemScheduler,
+      log,
+    });
+  }
+  const config = options.load(options.path);
+  if (config === undefined) return;
+  level = config.log.level;
   const agent = new Agent(config, {
     version: options.version,
     readerTypes: readers,
@@ -44,29 +57,41 @@ export async function run(options: RunOptions): Promise<void> {
     uptimeMs: () => performance.now(),
   });
   endOnSurprise(log);
-  endOnSignal(agent, log);
+  let stopReporting = (): void => {};
+  endOnSignal(agent, log, () => {
+    service?.tell({ STOPPING: 1 });
+    stopReporting();
+  });
   process.on('SIGHUP', () => {
+    service?.tell({ RELOADING: 1, MONOTONIC_USEC: Math.round(systemClock.monoMs() * 1000) });
     const next = loadConfig({ path: options.path, env: process.env, readerTypes: readers });
     if (next.ok) {
       level = next.config.log.level;
-      void agent.reload(next.config);
+      void agent.reload(next.config).then(() => service?.tell({ READY: 1 }));
       return;
     }
     for (const mistake of next.mistakes) log.error(formatMistake(mistake));
     log.error('the old configuration goes on', errorFields(configError(next.mistakes)));
+    service?.tell({ READY: 1 });
   });
   await agent.start().catch(async (error: unknown) => {
     await agent.stop();
     throw error;
   });
+  if (service !== undefined) {
+    const { reportToService } = await import('./service-report.ts');
+    const snapshot = () => agent.snapshot();
+    stopReporting = reportToService({ service, scheduler: systemScheduler, snapshot });
+  }
 }
 
-function endOnSignal(agent: Agent, log: Log): void {
+function endOnSignal(agent: Agent, log: Log, onEnding: () => void): void {
   let isEnding = false;
   const end = (signal: NodeJS.Signals): void => {
     if (isEnding) return;
     isEnding = true;
     log.info('signal', { signal });
+    onEnding();
     setTimeout(() => {
       log.warn('not everything ended in time; nothing that was committed is lost');
       process.exit(0);
