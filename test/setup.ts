@@ -8,6 +8,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fetchKafka, kafkaFiles } from './support/kafka/cache.ts';
+import { archiveClasses } from './support/kafka/classes.ts';
 import { findProgram } from './support/programs.ts';
 
 interface Component {
@@ -75,6 +76,11 @@ if (kafkaFiles() === undefined && findProgram('java') && findProgram('mvn')) {
     reportMissing(`Kafka's jars (${KAFKA_TESTS}): ${(error as Error).message}`);
   }
 }
+
+if (findProgram('java') !== undefined)
+  await archiveClasses().catch((error: unknown) =>
+    console.log(`test set-up: brokers start slower: ${(error as Error).message}`),
+  );
 
 if (!complete && process.env.CI === 'true') {
   console.log('test set-up: with CI=true a missing component is a failure.');

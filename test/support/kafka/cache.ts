@@ -38,6 +38,8 @@ export interface KafkaFiles {
   classPath: string;
   /** `bootstrap.checkpoint` of a formatted data folder: features and users. The same for each node. */
   checkpoint: string;
+  /** What archiveClasses() makes (classes.ts): Java need not read and check them again. May not be there. */
+  classes: string;
 }
 
 /** Undefined until fetchKafka has run on this machine. */
@@ -49,6 +51,7 @@ export function kafkaFiles(): KafkaFiles | undefined {
   return {
     classPath: join(folder, 'jars', '*'),
     checkpoint: join(folder, 'bootstrap.checkpoint'),
+    classes: join(folder, 'classes.jsa'),
   };
 }
 

@@ -7,6 +7,7 @@ import {
   appendFileSync,
   closeSync,
   cpSync,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -75,14 +76,17 @@ export class KafkaNode {
     return `127.0.0.1:${this.#settings.nodes[this.id - 1]?.internal}`;
   }
 
-  /** Begins to start; `answers` says when it is up. */
-  launch(): void {
+  /** Begins to start; `answers` says when it is up. `jvm`: further options of Java. */
+  launch(jvm: readonly string[] = []): void {
     if (this.#running()) throw new Error(`node ${this.id} runs already`);
     const files = kafkaFiles();
     const java = findProgram('java');
     if (files === undefined || java === undefined)
       throw new Error('Kafka is not there: node test/setup.ts');
-    const args = [...JVM, '-cp', files.classPath, 'kafka.Kafka', 'server.properties'];
+    // Of another Java it is left aside.
+    const archive = existsSync(files.classes) ? [`-XX:SharedArchiveFile=${files.classes}`] : [];
+    const options = [...JVM, ...archive, ...jvm, '-cp', files.classPath];
+    const args = [...options, 'kafka.Kafka', 'server.properties'];
     // Whatever ends the tests ends the broker too.
     const guard = findProgram('setpriv');
     const command = guard === undefined ? [java] : [guard, '--pdeathsig', 'KILL', java];
@@ -117,8 +121,8 @@ export class KafkaNode {
   }
 
   /** An orderly end. */
-  async stop(): Promise<void> {
-    const late = delay(STOP_TIMEOUT_MS, 'late', { ref: false });
+  async stop(withinMs = STOP_TIMEOUT_MS): Promise<void> {
+    const late = delay(withinMs, 'late', { ref: false });
     const ended = this.#end('SIGTERM');
     if ((await Promise.race([ended, late])) === 'late') await this.kill();
     await ended;
