@@ -3,6 +3,7 @@
 import own from '../package.json' with { type: 'json' };
 import { configError, formatMistake, loadConfig } from './config.ts';
 import type { AgentConfig } from './config-values.ts';
+import type { ConfigMistake } from './config-yaml.ts';
 import { AgentError } from './errors.ts';
 import { readers } from './readers/registry.ts';
 
@@ -21,11 +22,16 @@ export function version(): string {
 export function load(path: string): AgentConfig | undefined {
   const loaded = loadConfig({ path, env: process.env, readerTypes: readers });
   if (loaded.ok) return loaded.config;
-  for (const mistake of loaded.mistakes) process.stderr.write(`${formatMistake(mistake)}\n`);
-  const error = configError(loaded.mistakes);
+  tellMistakes(loaded.mistakes);
+  return undefined;
+}
+
+/** On stderr, with exit code 2. */
+export function tellMistakes(mistakes: readonly ConfigMistake[]): void {
+  for (const mistake of mistakes) process.stderr.write(`${formatMistake(mistake)}\n`);
+  const error = configError(mistakes);
   process.stderr.write(`${error.message}\n${error.hint}\n`);
   process.exitCode = EXIT_CONFIG;
-  return undefined;
 }
 
 /** Tells an error and sets the exit code. */

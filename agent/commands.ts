@@ -3,7 +3,17 @@
 import { Command, Option } from 'commander';
 import type { BufferPlace } from './buffer-commands.ts';
 import { systemClock } from './clock.ts';
-import { DEFAULT_CONFIG, EXIT_CONFIG, EXIT_ERROR, fail, load, version } from './command-line.ts';
+import {
+  DEFAULT_CONFIG,
+  EXIT_CONFIG,
+  EXIT_ERROR,
+  fail,
+  load,
+  tellMistakes,
+  version,
+} from './command-line.ts';
+import { loadEnrolmentSettings } from './config.ts';
+import type { EnrolArguments } from './enrol.ts';
 import { AgentError } from './errors.ts';
 import { readers } from './readers/registry.ts';
 
@@ -35,6 +45,24 @@ export async function main(argv: readonly string[]): Promise<void> {
   command('check', 'check the configuration, then read each device once').action(
     async (options, from) => check(given(options, from)),
   );
+  command('enroll', 'get a certificate from the collector: the first one, or a new one')
+    .alias('enrol')
+    .argument('<url>', 'mqtts://collector:8883')
+    .argument('[token]', 'what `fms-collector gateway add` printed; -: from standard input')
+    .option('--token-file <file>', 'the file that holds the token')
+    .option('--ca-fingerprint <hex>', "without a token: of the collector's authority")
+    .option('--site <name>', 'without a token: who this gateway wants to be')
+    .option('--gateway <name>')
+    .action(
+      async (
+        url: string,
+        token: string | undefined,
+        options: Omit<EnrolArguments, 'url' | 'token'>,
+        from: Command,
+      ) => {
+        await enroll(given(options, from), { ...options, url, token });
+      },
+    );
   command('status', 'tell how the running agent is')
     .option('--json', 'as JSON')
     .action(async (options: { json?: boolean }, from) => {
@@ -123,6 +151,19 @@ async function check(path: string): Promise<void> {
   process.stdout.write(renderReports(reports));
   const failed = reports.filter((report) => !isUsable(report)).map(({ device }) => device);
   if (failed.length > 0) fail(new AgentError('AGENT_CHECK_FAILED', failed.join(', ')));
+}
+
+/** Needs no more of the configuration than it says so far. */
+async function enroll(path: string, args: EnrolArguments): Promise<void> {
+  const loaded = loadEnrolmentSettings({ path, env: process.env, readerTypes: readers });
+  if (!loaded.ok) {
+    tellMistakes(loaded.mistakes);
+    return;
+  }
+  const { enrol } = await import('./enrol.ts');
+  const { settings } = loaded;
+  const deps = { settings, version: version(), clock: systemClock, input: process.stdin, print };
+  await enrol(args, deps);
 }
 
 async function status(path: string, asJson: boolean): Promise<void> {

@@ -19,6 +19,7 @@ type ObjectSchema = {
   properties: Readonly<Record<string, JsonSchema>>;
 };
 
+export const DATA_DIR = './agent-data';
 const KIB = 1024;
 const DAY_MS = 86_400_000;
 
@@ -57,9 +58,8 @@ const name: JsonSchema = {
 
 const collector: ObjectSchema = {
   type: 'object',
-  description: 'The collector that the readings go to.',
+  description: 'The collector that the readings go to. `fms-agent enroll` makes it unnecessary.',
   additionalProperties: false,
-  required: ['url'],
   properties: {
     url: {
       type: 'string',
@@ -78,6 +78,13 @@ const collector: ObjectSchema = {
       description:
         "PEM of the authority that signed the collector's certificate (mqtts); default: the system's.",
     },
+    cert_file: {
+      type: 'string',
+      minLength: 1,
+      description:
+        "PEM of this gateway's certificate, when it comes from elsewhere than `fms-agent enroll`; its common name is site/gateway.",
+    },
+    key_file: { type: 'string', minLength: 1, description: 'PEM of the key to cert_file.' },
   },
 };
 
@@ -107,6 +114,23 @@ const buffer = section('Where readings wait until the collector has them.', {
     default: 268_435_456,
     description: 'Free space that the buffer leaves on its disk.',
   }),
+  key_file: {
+    type: 'string',
+    minLength: 1,
+    description:
+      'Keys that readings are encrypted with on the disk, one a line: 32 random bytes as 64 hex digits or base64. The first encrypts, all decrypt. Left out: the systemd credential buffer.key, when there is one.',
+  },
+  encrypt: {
+    type: 'boolean',
+    description:
+      'Whether new readings are encrypted on the disk. Left out: when there is a key. true: never without one. false: the keys only decrypt what is encrypted already.',
+  },
+  accept_plaintext: {
+    type: 'boolean',
+    default: true,
+    description:
+      'With encryption: whether readings in a buffer from before it are taken over. false, once they are: a file that somebody put in its place is refused.',
+  },
 });
 
 const forwarder = section('How readings go to the collector.', {
@@ -195,18 +219,23 @@ const log = section('The log, on stderr.', {
   level: { type: 'string', enum: logLevels, default: 'info' },
 });
 
-/** All of agent.yaml but the devices. */
+/**
+ * All of agent.yaml but the devices, and of each file of conf.d. site, gateway and collector are needed
+ * unless the gateway is enrolled, which no schema can tell.
+ */
 export const agentSchema: ObjectSchema = {
   type: 'object',
   additionalProperties: false,
-  required: ['site', 'gateway', 'collector'],
   properties: {
-    site: { ...topicName, description: 'The plant.' },
-    gateway: { ...topicName, description: 'This machine; unique within the site.' },
+    site: { ...topicName, description: 'The plant. Known by itself once enrolled.' },
+    gateway: {
+      ...topicName,
+      description: 'This machine; unique within the site. Known by itself once enrolled.',
+    },
     data_dir: {
       type: 'string',
       minLength: 1,
-      default: './agent-data',
+      default: DATA_DIR,
       description: 'Folder of the buffer; relative to this file.',
     },
     collector,
@@ -216,16 +245,12 @@ export const agentSchema: ObjectSchema = {
     clock,
     status,
     log,
-    devices: { type: 'array', default: [], description: 'What is read.' },
+    devices: {
+      type: 'array',
+      default: [],
+      description: 'What is read; the lists of all files add up.',
+    },
   },
-};
-
-/** A file of conf.d. */
-export const devicesFileSchema: ObjectSchema = {
-  type: 'object',
-  additionalProperties: false,
-  required: ['devices'],
-  properties: { devices: { type: 'array', description: 'What is read.' } },
 };
 
 const reportSchema: JsonSchema = {

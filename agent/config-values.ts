@@ -10,8 +10,27 @@ export interface AgentConfig {
   site: string;
   gateway: string;
   dataDir: string;
-  collector: { url: string; token: string; ca: string | undefined };
-  buffer: { commitIntervalMs: number; maxBytes: number; maxAgeMs: number; minFreeBytes: number };
+  collector: {
+    url: string;
+    token: string | undefined;
+    /** PEM. */
+    ca: string | undefined;
+    /** A certificate from elsewhere, and its key; PEM. */
+    own?: { cert: string; key: string };
+    /** Authorities, certificate and key are those in data_dir/identity. */
+    isEnrolled?: true;
+  };
+  buffer: {
+    commitIntervalMs: number;
+    maxBytes: number;
+    maxAgeMs: number;
+    minFreeBytes: number;
+    /** Absolute. The keys themselves are in no configuration. */
+    keyFile: string | undefined;
+    /** Undefined: when there is a key. */
+    encrypt: boolean | undefined;
+    acceptPlain: boolean;
+  };
   forwarder: {
     windowBatches: number;
     batchReadings: number;
@@ -103,10 +122,11 @@ export function toConfig(
   data: Data,
   collector: AgentConfig['collector'],
   devices: DeviceConfig[],
-  dataDir: string,
+  { dataDir, keyFile }: { dataDir: string; keyFile: string | undefined },
 ): AgentConfig {
   const number = (section: string, key: string): number =>
     Number((data[section] as Record<string, unknown>)[key]);
+  const buffer = data.buffer as { encrypt?: boolean; accept_plaintext: boolean };
   const mqtt = data.mqtt as { acknowledged_by: 'broker' | 'collector' };
   const status = data.status as { enabled: boolean; host: string };
   return {
@@ -119,6 +139,9 @@ export function toConfig(
       maxBytes: number('buffer', 'max_bytes'),
       maxAgeMs: number('buffer', 'max_age_hours') * 3_600_000,
       minFreeBytes: number('buffer', 'min_free_bytes'),
+      keyFile,
+      encrypt: buffer.encrypt,
+      acceptPlain: buffer.accept_plaintext,
     },
     forwarder: {
       windowBatches: number('forwarder', 'window_batches'),

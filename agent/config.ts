@@ -1,21 +1,27 @@
 /**
- * The agent's configuration: agent.yaml, conf.d/*.yaml beside it, and the environment. It is checked
- * whole before anything is opened, and every mistake is told with its place.
+ * The agent's configuration: agent.yaml, conf.d/*.yaml beside it, what the gateway learned when it was
+ * enrolled, and the environment. It is checked whole before anything is opened, and every mistake is told
+ * with its place.
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { NAME_BYTES_MAX } from '../proto/limits.ts';
+import { readCollector, takeEnrolment } from './config-collector.ts';
 import type { Environment } from './config-env.ts';
 import { applyEnvironment } from './config-env.ts';
+import type { Merged } from './config-merge.ts';
+import { mergeSources, partialSchema } from './config-merge.ts';
 import { explain, suggestion } from './config-mistakes.ts';
 import type { ReaderTypes } from './config-schema.ts';
-import { agentSchema, deviceSchema, devicesFileSchema, fitsTopic } from './config-schema.ts';
+import { agentSchema, DATA_DIR, deviceSchema, fitsTopic } from './config-schema.ts';
 import type { AgentConfig, Data, DeviceConfig } from './config-values.ts';
 import { asBlock, toConfig, toDevice, toSpec } from './config-values.ts';
 import type { ConfigMistake, ConfigPath, SourceFile } from './config-yaml.ts';
 import { parseSource } from './config-yaml.ts';
 import { AgentError } from './errors.ts';
+import type { Enrolment } from './identity/files.ts';
+import { identityFolder, readEnrolment } from './identity/files.ts';
 import { checkSchema } from './json-schema.ts';
 import type { JsonSchema } from './readers/spec.ts';
 
@@ -48,14 +54,57 @@ export function loadConfig(options: LoadOptions): Loaded {
   const loading = new Loading(options);
   const config = loading.load();
   if (config === undefined || loading.mistakes.length > 0) {
-    return { ok: false, mistakes: inOrder(loading.mistakes) };
+    return { ok: false, mistakes: inOrder(loading.mistakes, loading.files) };
   }
   return { ok: true, config };
 }
 
-/** By place within a file; files in the order in which they were read. */
-function inOrder(mistakes: readonly ConfigMistake[]): ConfigMistake[] {
-  const files = [...new Set(mistakes.map(({ file }) => file))];
+/** What the enrolment has to know of a configuration that may still lack everything. */
+export interface EnrolmentSettings {
+  dataDir: string;
+  /** As they stand there, checked by nobody. */
+  site: unknown;
+  gateway: unknown;
+  /** What the files say that this enrolment would contradict. */
+  contradictionsOf(enrolment: Enrolment): ConfigMistake[];
+}
+
+/** Never throws for what files say; undefined and mistakes when a file cannot be read. */
+export function loadEnrolmentSettings(
+  options: LoadOptions,
+): { ok: true; settings: EnrolmentSettings } | { ok: false; mistakes: ConfigMistake[] } {
+  const loading = new Loading(options);
+  const settings = loading.settings();
+  if (settings === undefined)
+    return { ok: false, mistakes: inOrder(loading.mistakes, loading.files) };
+  return { ok: true, settings };
+}
+
+const fileSchema = partialSchema(agentSchema);
+
+interface Settings {
+  /** As they were read, agent.yaml first. */
+  sources: SourceFile[];
+  merged: Merged;
+  /** By dotted path: what the environment set. */
+  variables: ReadonlyMap<string, string>;
+}
+
+function dataDirOf(settings: Settings, folder: string): string {
+  return pathAt(settings, ['data_dir']) ?? resolve(folder, DATA_DIR);
+}
+
+/** A path is relative to the file that says it; in the environment, to the working directory. */
+function pathAt({ merged, variables }: Settings, keys: readonly string[]): string | undefined {
+  const said = keys.reduce<unknown>((value, key) => asBlock(value)?.[key], merged.data);
+  if (typeof said !== 'string' || said === '') return undefined;
+  const from = variables.has(keys.join('.')) ? '.' : dirname(merged.fileOf([...keys]).path);
+  return resolve(from, said);
+}
+
+/** By place within a file; files in the order in which they count, then what is no file. */
+function inOrder(mistakes: readonly ConfigMistake[], read: readonly string[]): ConfigMistake[] {
+  const files = [...new Set([...read, ...mistakes.map(({ file }) => file)])];
   return mistakes.toSorted(
     (a, b) =>
       files.indexOf(a.file) - files.indexOf(b.file) ||
@@ -67,6 +116,8 @@ function inOrder(mistakes: readonly ConfigMistake[]): ConfigMistake[] {
 /** One loading: collects mistakes from all files. */
 class Loading {
   readonly mistakes: ConfigMistake[] = [];
+  /** In the order in which they were read. */
+  readonly files: string[] = [];
   readonly #options: LoadOptions;
   readonly #deviceSchemas = new Map<string, JsonSchema>();
   readonly #seen = new Map<string, string>();
@@ -76,31 +127,91 @@ class Loading {
   }
 
   load(): AgentConfig | undefined {
-    const { path, env } = this.#options;
-    const source = this.#read(path);
-    const folder = dirname(path);
-    const more = this.#listDevicesFiles(join(folder, 'conf.d'));
-    if (source === undefined) return undefined;
-    const data = asBlock(source.data);
-    const overrides = applyEnvironment(data ?? {}, env, agentSchema);
-    this.mistakes.push(...overrides.mistakes);
-    this.#checkShape(source, agentSchema, data ?? source.data, overrides.sources);
-    const collector = this.#readCollector(source, asBlock(data?.collector), overrides.sources);
-    this.#checkNames(source, data, overrides.sources);
-    const devices = this.#readDevices(source, data?.devices, folder);
-    for (const file of more) {
-      const extra = this.#read(file);
-      if (extra === undefined) continue;
-      this.#checkShape(extra, devicesFileSchema, extra.data, new Map());
-      devices.push(...this.#readDevices(extra, asBlock(extra.data)?.devices, dirname(file)));
+    const settings = this.#settings();
+    if (settings === undefined) return undefined;
+    const { sources, merged, variables } = settings;
+    const addAt = (path: ConfigPath, at: 'key' | 'value', message: string): void =>
+      this.#addAt(merged.fileOf(path), path, at, message, variables);
+    const { data } = merged;
+    const dataDir = dataDirOf(settings, dirname(this.#options.path));
+    const enrolment = this.#readEnrolment(dataDir);
+    const mayBeEmpty = sources.length > 1 || enrolment !== undefined;
+    for (const source of sources) this.#checkFile(source, mayBeEmpty);
+    const isBlock = this.mistakes.length === 0 || asBlock(sources[0]?.data) !== undefined;
+    if (enrolment !== undefined) takeEnrolment(data, enrolment, addAt);
+    // The files were checked one by one: what is left is what only all together tell.
+    for (const fault of checkSchema(agentSchema, data)) {
+      const { path, at, message } = explain(fault);
+      if (variables.has(path.join('.')) || fault.keyword === 'required') addAt(path, at, message);
     }
-    if (this.mistakes.length > 0 || data === undefined || collector === undefined) return undefined;
-    const dataFrom = overrides.sources.has('data_dir') ? '.' : folder;
-    return toConfig(data, collector, devices, resolve(dataFrom, String(data.data_dir)));
+    if (isBlock) this.#checkWhole(data, addAt);
+    const collector = readCollector(asBlock(data.collector), enrolment, {
+      add: addAt,
+      isFromEnvironment: (path) => variables.has(path),
+      readFile: (path, name) => this.#readNamedFile(merged.fileOf(path), path, name, variables),
+    });
+    const devices = sources.flatMap((source) =>
+      this.#readDevices(source, asBlock(source.data)?.devices, dirname(source.path)),
+    );
+    if (this.mistakes.length > 0 || collector === undefined) return undefined;
+    const keyFile = pathAt(settings, ['buffer', 'key_file']);
+    return toConfig(data, collector, devices, { dataDir, keyFile });
+  }
+
+  /** For the enrolment: what is said so far, however incomplete. Undefined: a file is not YAML. */
+  settings(): EnrolmentSettings | undefined {
+    const settings = this.#settings();
+    if (settings === undefined || this.mistakes.length > 0) return undefined;
+    const { merged, variables } = settings;
+    const dataDir = dataDirOf(settings, dirname(this.#options.path));
+    return {
+      dataDir,
+      site: merged.data.site,
+      gateway: merged.data.gateway,
+      contradictionsOf: (enrolment) => {
+        const before = this.mistakes.length;
+        takeEnrolment(structuredClone(merged.data), enrolment, (path, at, message) =>
+          this.#addAt(merged.fileOf(path), path, at, message, variables),
+        );
+        return inOrder(this.mistakes.splice(before), this.files);
+      },
+    };
+  }
+
+  /** All files and the environment over them. Undefined: agent.yaml itself gives nothing. */
+  #settings(): Settings | undefined {
+    const { path, env } = this.#options;
+    const first = this.#read(path);
+    const paths = this.#listMoreFiles(join(dirname(path), 'conf.d'));
+    const others = paths.map((file) => this.#read(file)).filter((source) => source !== undefined);
+    if (first === undefined) return undefined;
+    const merged = mergeSources(first, others);
+    const overrides = applyEnvironment(merged.data, env, agentSchema);
+    this.mistakes.push(...overrides.mistakes);
+    return { sources: [first, ...others], merged, variables: overrides.sources };
+  }
+
+  /** Shape of one file. Where others say what is needed it may be all comments. */
+  #checkFile(source: SourceFile, mayBeEmpty: boolean): void {
+    if (source.data == null && mayBeEmpty) return;
+    for (const fault of checkSchema(fileSchema, source.data)) {
+      const mistake = explain(fault);
+      this.#addAt(source, mistake.path, mistake.at, mistake.message);
+    }
+  }
+
+  #readEnrolment(dataDir: string): Enrolment | undefined {
+    try {
+      return readEnrolment(dataDir);
+    } catch (error) {
+      this.#addUnreadable(identityFolder(dataDir), error);
+      return undefined;
+    }
   }
 
   #read(path: string): SourceFile | undefined {
     let text: string;
+    this.files.push(path);
     try {
       text = readFileSync(path, 'utf8');
     } catch (error) {
@@ -112,7 +223,7 @@ class Loading {
     return source.mistakes.length > 0 ? undefined : source;
   }
 
-  #listDevicesFiles(folder: string): string[] {
+  #listMoreFiles(folder: string): string[] {
     try {
       return readdirSync(folder)
         .filter((file) => /\.ya?ml$/.test(file) && !file.startsWith('.'))
@@ -126,59 +237,25 @@ class Loading {
     }
   }
 
-  #checkShape(
-    source: SourceFile,
-    schema: JsonSchema,
-    data: unknown,
-    variables: ReadonlyMap<string, string>,
+  /** What no schema says. */
+  #checkWhole(
+    data: Data,
+    add: (path: ConfigPath, at: 'key' | 'value', message: string) => void,
   ): void {
-    for (const fault of checkSchema(schema, data)) {
-      const mistake = explain(fault);
-      this.#addAt(source, mistake.path, mistake.at, mistake.message, variables);
-    }
-  }
-
-  #checkNames(
-    source: SourceFile,
-    data: Data | undefined,
-    variables: ReadonlyMap<string, string>,
-  ): void {
+    const needed = ['site', 'gateway', 'collector'];
+    const missing = needed.filter((key) => data[key] === undefined);
+    if (missing.length === needed.length) {
+      const message =
+        'this gateway is not enrolled: run `fms-agent enroll URL TOKEN`, or give "site", "gateway" and "collector"';
+      add([], 'key', message);
+    } else for (const key of missing) add([], 'key', `"${key}" is missing`);
     for (const key of ['site', 'gateway']) {
-      const text = data?.[key];
+      const text = data[key];
       // What the schema refuses has its mistake already; here the length in bytes is left.
       if (typeof text !== 'string' || text.length > NAME_BYTES_MAX || fitsTopic(text)) continue;
       if (Buffer.byteLength(text) <= NAME_BYTES_MAX) continue;
-      const message = `"${key}" must have at most ${NAME_BYTES_MAX} bytes in UTF-8`;
-      this.#addAt(source, [key], 'value', message, variables);
+      add([key], 'value', `"${key}" must have at most ${NAME_BYTES_MAX} bytes in UTF-8`);
     }
-  }
-
-  #readCollector(
-    source: SourceFile,
-    data: Data | undefined,
-    variables: ReadonlyMap<string, string>,
-  ): AgentConfig['collector'] | undefined {
-    if (data === undefined) return undefined;
-    const { url, token, token_file: tokenFile, ca_file: caFile } = data;
-    const fault = typeof url === 'string' && url !== '' ? urlFault(url) : undefined;
-    if (fault !== undefined) {
-      this.#addAt(source, ['collector', 'url'], 'value', `"collector.url" ${fault}`, variables);
-    }
-    const tokenFromEnv = variables.has('collector.token');
-    if (token !== undefined && tokenFile !== undefined && !tokenFromEnv) {
-      const message = 'give "token" or "token_file", not both';
-      this.#addAt(source, ['collector', 'token_file'], 'key', message, variables);
-    } else if (token === undefined && tokenFile === undefined) {
-      const message = '"collector" needs "token" or "token_file"';
-      this.#addAt(source, ['collector'], 'key', message, variables);
-    }
-    const file = (key: string, name: unknown): string | undefined =>
-      typeof name === 'string' && name !== ''
-        ? this.#readNamedFile(source, ['collector', key], name, variables)
-        : undefined;
-    const secret = token ?? file('token_file', tokenFile)?.trim();
-    const ca = file('ca_file', caFile);
-    return { url: String(url), token: String(secret), ca };
   }
 
   #readNamedFile(
@@ -318,24 +395,6 @@ function describeIn(message: string, entry: Data): string {
   return typeof entry.name === 'string' && entry.name !== ''
     ? `device ${entry.name}: ${message}`
     : message;
-}
-
-function urlFault(text: string): string | undefined {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    return 'must be a URL like mqtt://host:1883';
-  }
-  if (url.protocol !== 'mqtt:' && url.protocol !== 'mqtts:') {
-    return `must begin with mqtt:// or mqtts://, not ${url.protocol}//`;
-  }
-  if (url.hostname === '') return 'names no host';
-  if (url.username !== '' || url.password !== '') {
-    return 'must not hold a user or password; the token goes into "token"';
-  }
-  const rest = url.pathname.replace('/', '') + url.search + url.hash;
-  return rest === '' ? undefined : `must end after the port, not with ${JSON.stringify(rest)}`;
 }
 
 function reasonOf(error: unknown): string {

@@ -35,6 +35,10 @@ export interface ForwarderOptions {
   random: () => number;
   /** Shortest ceiling of the backoff. */
   backoffBaseMs?: number;
+  /** See LinkOptions. */
+  onWrongTime?: ((detail: string) => void) | undefined;
+  /** Why a certificate is refused, in the collector's words; undefined: it does not say. Never rejects. */
+  explainRefusal?: (() => Promise<AgentError | undefined>) | undefined;
 }
 
 export interface ForwarderStatus {
@@ -66,6 +70,11 @@ export interface ForwarderStatus {
 
 export interface Forwarder {
   status(): ForwarderStatus;
+  /**
+   * Makes the connection anew at once, with the credentials of now: an open one is first given `graceMs` to
+   * finish, as close() does. Never rejects; what was not acknowledged goes again on the new one.
+   */
+  reconnect(graceMs: number): Promise<void>;
   /**
    * Sends what is still waiting, awaits the acknowledgements under way, publishes the state of a clean end
    * (unless another forwarder follows at once) and disconnects: all within `graceMs`. What was not

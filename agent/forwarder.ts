@@ -60,6 +60,10 @@ class MqttForwarder implements Forwarder {
   #unanswered = 0;
   #watch: AbortController | undefined;
   #closing: { flushing: boolean; onIdle: () => void } | undefined;
+  #isEnding = false;
+  #reconnecting: Promise<void> = Promise.resolve();
+  /** What the collector said to refusals since the last connection. */
+  #explained: AgentError | undefined;
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
@@ -103,6 +107,23 @@ class MqttForwarder implements Forwarder {
   }
 
   async close(end: { graceMs: number; lastState: boolean }): Promise<void> {
+    this.#isEnding = true;
+    await this.#reconnecting;
+    await this.#end(end);
+  }
+
+  reconnect(graceMs: number): Promise<void> {
+    this.#reconnecting = this.#reconnecting.then(async () => {
+      if (this.#isEnding) return;
+      await this.#end({ graceMs, lastState: false });
+      this.#closing = undefined;
+      this.#failures = 0;
+      if (!this.#isEnding) this.#connect();
+    });
+    return this.#reconnecting;
+  }
+
+  async #end(end: { graceMs: number; lastState: boolean }): Promise<void> {
     if (this.#connection === 'stopped' || this.#closing !== undefined) return;
     clearTimeout(this.#attemptTimer);
     if (this.#connection === 'online') await this.#finishWithin(end.graceMs, end.lastState);
@@ -164,13 +185,15 @@ class MqttForwarder implements Forwarder {
       keepaliveS: settings.keepaliveS,
       timeoutMs: settings.publishTimeoutMs,
       will: this.#encodeState({ online: false, cleanEnd: false }),
+      onWrongTime: this.#options.onWrongTime,
     });
     this.#client = client;
     let failure: AgentError | undefined;
     client.on('connect', () => this.#entered(client));
     client.on('message', (topic, payload) => this.#heard(client, topic, payload));
     client.on('error', (error) => {
-      failure ??= errorOfLink(error, client === this.#client && this.#connection === 'online');
+      const wasOnline = client === this.#client && this.#connection === 'online';
+      failure ??= errorOfLink(error, wasOnline, collector);
       client.stream.destroy();
     });
     client.on('close', () => this.#lost(client, failure));
@@ -180,6 +203,7 @@ class MqttForwarder implements Forwarder {
     if (client !== this.#client) return;
     this.#connection = 'online';
     this.#onlineSinceMs = this.#options.clock.wallMs();
+    this.#explained = undefined;
     this.#counts.connectionsTotal++;
     this.#options.log.info('connected to the collector', { url: this.#options.collector.url });
     if (this.#awaited === undefined) this.#begin(client);
@@ -225,7 +249,9 @@ class MqttForwarder implements Forwarder {
   }
 
   /** Ends the connection for a reason, and tries again later. */
-  #fail(client: MqttClient, error: AgentError): void {
+  #fail(client: MqttClient, failure: AgentError): void {
+    const isRefused = failure.code === 'AGENT_CERTIFICATE_REFUSED';
+    const error = isRefused ? (this.#explained ?? failure) : failure;
     const isNews = this.#lastError?.code !== error.code || this.#connection === 'online';
     if (this.#connection !== 'online') this.#counts.connectFailuresTotal++;
     this.#lastError = error;
@@ -244,6 +270,17 @@ class MqttForwarder implements Forwarder {
     const fields = { ...errorFields(error), next_attempt_ms: Math.round(delayMs) };
     if (isNews) this.#options.log.warn('no connection to the collector', fields);
     else this.#options.log.debug('still no connection to the collector', fields);
+    if (isRefused) void this.#explain();
+  }
+
+  /** Of a refusal the broker tells nothing; the collector's endpoint of enrolment may. */
+  async #explain(): Promise<void> {
+    const reason = await this.#options.explainRefusal?.();
+    if (reason === undefined || this.#connection === 'online') return;
+    const isNews = this.#explained?.code !== reason.code;
+    this.#explained = reason;
+    if (this.#connection === 'waiting') this.#lastError = reason;
+    if (isNews) this.#options.log.warn('why there is no connection', errorFields(reason));
   }
 
   /**
@@ -278,7 +315,7 @@ class MqttForwarder implements Forwarder {
       backoffBaseMs * 2 ** Math.min(this.#failures, 30),
     );
     this.#failures++;
-    if (code === 'AGENT_NOT_AUTHORISED') return settings.backoffMaxMs * (0.5 + random() / 2);
+    if (isRefusal(code)) return settings.backoffMaxMs * (0.5 + random() / 2);
     return ceiling * random();
   }
 
@@ -433,6 +470,10 @@ class MqttForwarder implements Forwarder {
   #encodeState(as: { online: boolean; cleanEnd: boolean }): Uint8Array {
     return encodeState({ ...this.#options.gatewayState(), ...as });
   }
+}
+
+function isRefusal(code: AgentErrorCode): boolean {
+  return code === 'AGENT_NOT_AUTHORISED' || code.startsWith('AGENT_CERTIFICATE_');
 }
 
 async function withinMs(promise: Promise<void>, timeoutMs: number): Promise<void> {

@@ -59,6 +59,8 @@ async function fillCache(folder: string): Promise<boolean> {
       import('./run.ts'),
       import('./forwarder.ts'),
       import('./status.ts'),
+      import('./identity/keeper.ts'),
+      import('./identity/ask.ts'),
     ]);
     flushCompileCache();
     writeFileSync(stamp, '');

@@ -1,7 +1,9 @@
 /** What is known of a running agent: the status page, the metrics and `status` show parts of it. */
 
 import type { ReaderState } from '../proto/model.ts';
+import type { ClockComparison } from './clock.ts';
 import type { ForwarderStatus } from './forwarder-contract.ts';
+import type { IdentityStatus } from './identity/keeper.ts';
 import type { RunnerStats } from './runner.ts';
 import type { BufferStats, ClockState, EpochInfo } from './types.ts';
 
@@ -23,6 +25,9 @@ export interface AgentSnapshot {
   /** Undefined while it is being started. */
   forwarder: ForwarderStatus | undefined;
   clock: ClockState;
+  clocks: ClockComparison;
+  /** Undefined: not enrolled, or still being started. */
+  identity: IdentityStatus | undefined;
   readers: { state: ReaderState; stats: RunnerStats; suppressedTotal: number }[];
   process: { rssBytes: number; cpuSeconds: number };
 }

@@ -220,4 +220,6 @@ export interface GatewayState {
   clockStepMs: number;
   readers: ReaderState[];
   gaps: Gap[];
+  /** When the gateway's certificate ends; 0 or left out: it has none. */
+  certificateEndMs?: number;
 }

@@ -59,6 +59,7 @@ export function encodeState(state: GatewayState): Uint8Array {
   writeDouble(writer, 15, state.clockStepMs);
   for (const reader of state.readers.slice(0, READERS_PER_STATE_MAX)) writeReader(writer, reader);
   for (const gap of state.gaps.slice(-GAPS_PER_BATCH_MAX)) writeGap(writer, 17, gap);
+  writeInt64(writer, 18, wireTimeMs(state.certificateEndMs ?? 0));
   return encodeEnvelope(writer.finish(), 'none');
 }
 
@@ -164,6 +165,9 @@ function readState(reader: Reader): GatewayState {
       case 17:
         if (gaps.length >= GAPS_PER_BATCH_MAX) throw tooMany('gaps');
         gaps.push(readGap(readerOf(readBytes(reader, tag, 'gaps', 1024))));
+        break;
+      case 18:
+        state.certificateEndMs = readTimeMs(reader, tag, 'certificate_end_ms');
         break;
       default:
         reader.skipType(tag & 7, 0, tag >>> 3);

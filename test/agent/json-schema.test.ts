@@ -4,13 +4,17 @@ import { deepEqual } from 'node:assert/strict';
 import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import t from 'tap';
-import { agentSchema, deviceSchema, devicesFileSchema } from '../../agent/config-schema.ts';
+import { partialSchema } from '../../agent/config-merge.ts';
+import { agentSchema, deviceSchema } from '../../agent/config-schema.ts';
 import type { Fault } from '../../agent/json-schema.ts';
 import { checkSchema, knownKeywords } from '../../agent/json-schema.ts';
 import { readers } from '../../agent/readers/registry.ts';
 import type { JsonSchema } from '../../agent/readers/spec.ts';
 
-const schemas: Record<string, JsonSchema> = { agent: agentSchema, devices: devicesFileSchema };
+const schemas: Record<string, JsonSchema> = {
+  agent: agentSchema,
+  file: partialSchema(agentSchema),
+};
 for (const [name, type] of Object.entries(readers)) schemas[name] = deviceSchema(name, type);
 
 /** Calls `visit` with every schema inside, itself included. */

@@ -64,6 +64,8 @@ function snapshot(): AgentSnapshot {
       resentBatchesTotal: 5,
       timeoutResendsTotal: 2,
     },
+    clocks: { aheadMs: undefined, isOverruled: false, isKept: false },
+    identity: undefined,
     clock: {
       boot: '00000000000000b1',
       unsynced: true,
