@@ -97,6 +97,8 @@ export interface CollectorConfig {
     host: string;
     port: number;
     allowedHosts: string[];
+    /** Undefined: http.host, or the name of this machine. */
+    advertisedHost: string | undefined;
     /** Addresses and networks (CIDR) whose X-Forwarded-For and -Proto count. */
     trustedProxies: string[];
   };
@@ -131,7 +133,13 @@ interface FileContent {
   profiles_dir?: string;
   components: Component[];
   mqtt: { host: string; port: number; max_connections: number; outside?: OutsideContent };
-  http: { host: string; port: number; allowed_hosts: string[]; trusted_proxies: string[] };
+  http: {
+    host: string;
+    port: number;
+    allowed_hosts: string[];
+    advertised_host?: string;
+    trusted_proxies: string[];
+  };
   access: AccessContent;
   clickhouse_http?: { host: string; port: number };
   log: {
@@ -294,6 +302,7 @@ function toConfig(
       host: http.host,
       port: http.port,
       allowedHosts: http.allowed_hosts,
+      advertisedHost: http.advertised_host,
       trustedProxies: http.trusted_proxies,
     },
     clickhouseHttp: content.clickhouse_http,

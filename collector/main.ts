@@ -65,6 +65,20 @@ withComponents(
   process.exitCode = check(options.config, environmentFor(options), console);
 });
 
+addCommand('health', 'ask the running collector whether it is alive')
+  .option('-u, --url <url>', URL_HELP)
+  .option('--ca-file <file>', CA_HELP)
+  .option('--ready', 'whether every part of it works')
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 it is, 1 it is not ready, 2 mistakes in the configuration, 3 no answer.',
+  )
+  .action(async (options: { config: string; url?: string; caFile?: string; ready?: boolean }) => {
+    const { health } = await import('./commands/health.ts');
+    const url = options.url ?? process.env.FMS_COLLECTOR_URL;
+    process.exitCode = await health({ ...options, url }, process.env, console);
+  });
+
 addCommand('ledger', 'ask the running collector where every reading is')
   .option('-u, --url <url>', URL_HELP)
   .option('--ca-file <file>', CA_HELP)

@@ -31,7 +31,8 @@ export async function startHttp(
   issued?: ServerIdentity,
 ): Promise<RunningHttp> {
   const names = http.tls === undefined ? [] : [hostname(), ...(mqtt.tls?.names ?? [])];
-  const allowedHosts = [http.host, ...http.allowedHosts, ...names];
+  const known = [http.host, http.advertisedHost].filter((host) => host !== undefined);
+  const allowedHosts = [...known, ...http.allowedHosts, ...names];
   const where = `${http.host}:${http.port} (http.port)`;
   const tls = servedTls(http.tls, { where, allowedHosts, issued, logger });
   const api = await createApi(context, {

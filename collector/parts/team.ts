@@ -193,8 +193,9 @@ export class Team {
 }
 
 /** Where the other processes reach this one's HTTP server. */
-function addressFor({ host, tls }: CollectorConfig['http'], port: number): string {
-  const name = host === '0.0.0.0' || host === '::' ? hostname() : host;
+function addressFor({ host, advertisedHost, tls }: CollectorConfig['http'], port: number): string {
+  const everywhere = host === '0.0.0.0' || host === '::';
+  const name = advertisedHost ?? (everywhere ? hostname() : host);
   const scheme = tls === undefined ? 'http' : 'https';
   return `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}`;
 }
