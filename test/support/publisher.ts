@@ -16,6 +16,8 @@ export interface PublisherOptions {
   site: string;
   gateway: string;
   token: string;
+  /** PEM of the authority: connects with TLS. */
+  ca?: string;
 }
 
 const INSTALL_ID = '0123456789abcdef';
@@ -34,8 +36,9 @@ export class Publisher {
   }
 
   static async connect(options: PublisherOptions): Promise<Publisher> {
-    const { port, site, gateway, token } = options;
+    const { port, site, gateway, token, ca } = options;
     const client = await mqtt.connectAsync({
+      ...(ca !== undefined && { protocol: 'mqtts' as const, ca }),
       host: '127.0.0.1',
       port,
       protocolVersion: 4,
