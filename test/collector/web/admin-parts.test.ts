@@ -24,11 +24,12 @@ import { isLastAdmin } from '../../../collector/web/src/pages/admin/users.ts';
 import { ADMIN_WORDS } from '../../../collector/web/src/pages/admin/words.ts';
 
 t.test('who sees which part', async (t) => {
-  const may = (isAdmin: boolean, isLoggedIn: boolean) =>
-    sectionsFor({ mayEverywhere: () => isAdmin, isLoggedIn });
+  const may = (isAdmin: boolean, isLoggedIn: boolean, isSomewhere = isAdmin) =>
+    sectionsFor({ mayEverywhere: () => isAdmin, maySomewhere: () => isSomewhere, isLoggedIn });
   t.same(may(true, true), ['users', 'tokens', 'gateways', 'profiles', 'audit', 'me']);
   t.same(may(true, false), ['users', 'tokens', 'gateways', 'profiles', 'audit'], 'this machine');
   t.same(may(false, true), ['tokens', 'me']);
+  t.same(may(false, true, true), ['tokens', 'gateways', 'me'], 'admin of a site');
   t.same(may(false, false), []);
   t.equal(sectionOf('/admin', ['tokens', 'me']), 'tokens');
   t.equal(sectionOf('/admin/', ['tokens', 'me']), 'tokens');

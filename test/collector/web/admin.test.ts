@@ -439,7 +439,7 @@ t.test(
     for (const [part, shown] of [
       ['users', '[data-user="op"]'],
       ['tokens', 'text=토큰이 없습니다.'],
-      ['gateways', 'text=게이트웨이 추가 방법'],
+      ['gateways', '[data-action="add"]'],
       ['profiles', 'textarea[name="text"]'],
       ['audit', '[data-entry="1"]'],
       ['me', 'select[name="own_language"]'],

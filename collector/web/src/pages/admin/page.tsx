@@ -6,7 +6,7 @@ import { usePermissions } from '../../app/session.ts';
 import { useSay } from '../../i18n/say.ts';
 import { Empty } from '../../ui/states.tsx';
 import { AuditSection } from './audit.tsx';
-import { GatewaysSection } from './gateways.tsx';
+import { GatewaysSection } from './gateways/section.tsx';
 import { MeSection } from './me.tsx';
 import look from './page.module.css';
 import { ProfilesSection } from './profiles/section.tsx';

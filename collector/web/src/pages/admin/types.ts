@@ -60,4 +60,6 @@ export interface GatewayItem {
   version: string;
   install_id: string;
   updated_ms: number | null;
+  /** Of the connection that it has now; null: none. */
+  transport: 'tls' | 'plain' | null;
 }
