@@ -14,7 +14,7 @@ import type { AgentConfig } from './config-values.ts';
 import { Devices } from './devices.ts';
 import { AgentError } from './errors.ts';
 import type { Forwarder } from './forwarder-contract.ts';
-import type { IdentityKeeper } from './identity/keeper.ts';
+import type { IdentityKeeper, KeeperOptions } from './identity/keeper.ts';
 import { installId, machineFingerprint } from './install.ts';
 import type { Log } from './log.ts';
 import { errorFields } from './log.ts';
@@ -36,6 +36,8 @@ export interface AgentDeps {
   log: Log;
   /** Milliseconds since the process began. */
   uptimeMs: () => number;
+  /** For tests. */
+  keeper?: Pick<KeeperOptions, 'pace' | 'isClockKept'>;
 }
 
 /** The buffer's file, in data_dir. */
@@ -278,6 +280,7 @@ export class Agent {
     if (this.#stopping) return;
     const { log, random, version } = this.#deps;
     this.#keeper = new IdentityKeeper({
+      ...this.#deps.keeper,
       dataDir,
       site,
       gateway,

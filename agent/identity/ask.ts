@@ -158,12 +158,17 @@ export async function presentedAt(
   }
 }
 
-/** What a collector says for an error, in one line without control characters. */
-export function refusalOf(answer: Answer): { code: string; message: string } {
+export interface Refused {
+  code: string;
+  message: string;
+  hint: string;
+}
+
+/** What a collector says for an error, each in one line without control characters. */
+export function refusalOf(answer: Answer): Refused {
   const error = (answer.body.error ?? {}) as Record<string, unknown>;
   const line = (value: unknown): string =>
     (typeof value === 'string' ? value : '').replaceAll(/[\p{Cc}\p{Cf}]+/gu, ' ').slice(0, 500);
-  const hint = line(error.hint);
   const message = line(error.message) || `the collector answered with status ${answer.status}`;
-  return { code: line(error.code), message: hint === '' ? message : `${message} ${hint}` };
+  return { code: line(error.code), message, hint: line(error.hint) };
 }

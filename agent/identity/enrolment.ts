@@ -164,8 +164,8 @@ function toRequest(body: Record<string, unknown>): RequestAnswer {
 }
 
 function errorOf(answer: Answer): AgentError {
-  const { code, message } = refusalOf(answer);
-  const detail = code === '' || message.startsWith(code) ? message : `${code}: ${message}`;
+  const { code, message, hint } = refusalOf(answer);
+  const detail = [code === '' ? message : `${code}: ${message}`, hint].filter(Boolean).join('. ');
   const isForNow = answer.status >= 500 || answer.status === 429;
   return new AgentError(isForNow ? 'AGENT_COLLECTOR_UNAVAILABLE' : 'AGENT_ENROL_REFUSED', detail);
 }

@@ -5,7 +5,7 @@ import type { RenewAsk } from '../../proto/enrolment.ts';
 import { ENROLMENT_PATHS, fingerprintOf } from '../../proto/enrolment.ts';
 import { gatewayKey } from '../../proto/topics.ts';
 import { AgentError } from '../errors.ts';
-import type { Endpoint } from './ask.ts';
+import type { Endpoint, Refused } from './ask.ts';
 import { addressOf, ask, refusalOf } from './ask.ts';
 import { identityOf } from './certificate.ts';
 import type { Identity, StepHook } from './files.ts';
@@ -107,14 +107,10 @@ async function keyFor(current: Identity, dataDir: string, step?: StepHook): Prom
 }
 
 /** What the collector's answer to a certificate means. */
-export function errorOfRenewal(
-  refusal: { code: string; message: string },
-  status: number,
-): AgentError {
-  const { code, message } = refusal;
-  const detail = code === '' ? message : message.startsWith(code) ? message : `${code}: ${message}`;
-  if (/revoked/i.test(detail)) return new AgentError('AGENT_CERTIFICATE_REVOKED', detail);
-  if (/expired/i.test(detail)) return new AgentError('AGENT_CERTIFICATE_EXPIRED', detail);
+function errorOfRenewal({ code, message }: Refused, status: number): AgentError {
+  const detail = code === '' ? message : `${code}: ${message}`;
   if (status >= 500 || status === 429) return new AgentError('AGENT_COLLECTOR_UNAVAILABLE', detail);
+  if (message.includes('revoked')) return new AgentError('AGENT_CERTIFICATE_REVOKED', detail);
+  if (message.includes('expired')) return new AgentError('AGENT_CERTIFICATE_EXPIRED', detail);
   return new AgentError('AGENT_CERTIFICATE_REFUSED', detail);
 }
