@@ -4,7 +4,15 @@
  */
 
 import type { ChunkRow, EpochRow, GapRow, MetaRow } from './rows.ts';
-import { chunkBytesOk, epochRowCrc, gapRowCrc, isName, metaRowCrc, PAGE_BYTES } from './rows.ts';
+import {
+  chunkBytesOk,
+  chunkHeadOk,
+  epochRowCrc,
+  gapRowCrc,
+  isName,
+  metaRowCrc,
+  PAGE_BYTES,
+} from './rows.ts';
 
 /** Page images by number, from 1; undefined when there is none or it cannot be read. */
 export type PageReader = (pageNumber: number) => Buffer | undefined;
@@ -25,28 +33,32 @@ const OVERFLOW_BYTES = PAGE_BYTES - 4;
 /** Longer than any row that the buffer writes. */
 const PAYLOAD_MAX = 1024 * 1024;
 
-/**
- * The buffer's rows in a page, if it is a leaf of a table. `broken` counts cells that are none of them:
- * damaged rows, or rows of SQLite's own schema table.
- */
-export function rowsOfPage(
-  page: Buffer,
-  pageNumber: number,
-  read: PageReader,
-): { rows: FoundRow[]; broken: number } {
+export interface PageRows {
+  rows: FoundRow[];
+  /** Chunks whose bytes are damaged, but not what says which they were. */
+  lost: ChunkRow[];
+  /** Cells that are no such row: damaged ones, or those of SQLite's own schema table. */
+  broken: number;
+}
+
+/** The buffer's rows in a page, if it is a leaf of a table. */
+export function rowsOfPage(page: Buffer, pageNumber: number, read: PageReader): PageRows {
   const rows: FoundRow[] = [];
+  const lost: ChunkRow[] = [];
   let broken = 0;
   const header = pageNumber === 1 ? FILE_HEADER_BYTES : 0;
-  if (page.length < PAGE_BYTES || page[header] !== TABLE_LEAF) return { rows, broken };
+  if (page.length < PAGE_BYTES || page[header] !== TABLE_LEAF) return { rows, lost, broken };
   const cells = Math.min(page.readUInt16BE(header + 3), Math.floor(PAGE_BYTES / 6));
   for (let i = 0; i < cells; i++) {
     const at = header + 8 + 2 * i;
     if (at + 2 > PAGE_BYTES) break;
     const found = rowOfCell(page, page.readUInt16BE(at), read);
-    if (found === undefined) broken++;
-    else rows.push(found);
+    const isLost = found?.table === 'chunks' && !chunkBytesOk(found.row);
+    if (found === undefined || isLost) broken++;
+    if (isLost) lost.push(found.row);
+    else if (found !== undefined) rows.push(found);
   }
-  return { rows, broken };
+  return { rows, lost, broken };
 }
 
 /** The pages that the file's free list names: what they hold was deleted. */
@@ -178,7 +190,7 @@ function chunkOf(id: number, f: readonly Field[]): FoundRow | undefined {
     row_crc: n[9]!,
     bytes,
   };
-  return chunkBytesOk(row) ? { table: 'chunks', row } : undefined;
+  return chunkBytesOk(row) || chunkHeadOk(row) ? { table: 'chunks', row } : undefined;
 }
 
 function epochOf(id: number, f: readonly Field[]): FoundRow | undefined {

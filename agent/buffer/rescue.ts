@@ -52,7 +52,7 @@ export function readWal(walPath: string): WalFrames {
 }
 
 /**
- * The rows in the WAL that SQLite will not see: because of a damaged frame or header, or because the
+ * The rows in the WAL that SQLite will not see (a damaged chunk last, for it is to be declared): because of a damaged frame or header, or because the
  * database file is gone or empty (then SQLite deletes the WAL). Empty after an ordinary crash.
  */
 export function rescueFromWal(path: string): FoundRow[] {
@@ -69,6 +69,7 @@ export function rescueFromWal(path: string): FoundRow[] {
 
 function rowsInFrames(frames: WalFrames, read: PageReader): FoundRow[] {
   const rows: FoundRow[] = [];
+  const lost: FoundRow[] = [];
   const seen = new Set<string>();
   for (const [pageNumber, images] of frames.byPage) {
     for (const image of images.toReversed()) {
@@ -78,11 +79,12 @@ function rowsInFrames(frames: WalFrames, read: PageReader): FoundRow[] {
         if (!seen.has(key)) rows.push(item);
         seen.add(key);
       }
+      for (const row of found.lost) lost.push({ table: 'chunks', row });
       // An older image only where the newest one is damaged.
       if (found.broken === 0 && found.rows.length > 0) break;
     }
   }
-  return rows;
+  return [...rows, ...lost];
 }
 
 /** Pages as the WAL has them last, else as the file has them. */

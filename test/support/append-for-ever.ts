@@ -4,7 +4,7 @@
  * acknowledged.
  */
 
-import { bentWorld, numbered, openIn } from './test-buffer.ts';
+import { bentWorld, chooseMode, numbered, openIn } from './test-buffer.ts';
 
 const READINGS = 20;
 
@@ -26,4 +26,5 @@ async function appendForEver(folder: string): Promise<void> {
   }
 }
 
+chooseMode({ comment: () => {} }, 'plain');
 await appendForEver(process.argv[2]!);

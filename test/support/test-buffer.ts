@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { BufferOptions, SqliteBuffer } from '../../agent/buffer/buffer.ts';
 import { openBuffer } from '../../agent/buffer/buffer.ts';
+import type { BufferKeys } from '../../agent/buffer/keys.ts';
+import { bufferKey, NO_KEYS } from '../../agent/buffer/keys.ts';
 import type { Log } from '../../agent/log.ts';
 import type { ClockState, PendingChunk } from '../../agent/types.ts';
 import { readingAt } from '../../proto/chunk.ts';
@@ -14,6 +16,31 @@ import { Quality, RejectReason } from '../../proto/model.ts';
 
 export const BOOT = '00000000000000b1';
 export const ALL = { maxBytes: 1e9, maxReadings: 1e9, maxChunks: 10_000 };
+
+/** Keys that encrypt, made of a number each; the first is the current one. */
+export function keysOf(...numbers: readonly number[]): BufferKeys {
+  const keys = numbers.map((number) =>
+    bufferKey(Uint8Array.from({ length: 32 }, (_, i) => (number * 37 + i * 7) % 256)),
+  );
+  return { ...NO_KEYS, keys, encrypt: true };
+}
+
+/** What `openIn` opens with. */
+let mode: 'plain' | 'encrypted' = 'plain';
+
+export function modeInUse(): { mode: typeof mode; keys: BufferKeys } {
+  return { mode, keys: mode === 'plain' ? NO_KEYS : keysOf(1) };
+}
+
+/** For suites that run in either mode: the one that FMS_BUFFER_MODE says, else `fallback`, said aloud. */
+export function chooseMode(
+  t: { comment: (text: string) => void },
+  fallback: typeof mode = Math.random() < 0.5 ? 'plain' : 'encrypted',
+): void {
+  const said = process.env.FMS_BUFFER_MODE;
+  mode = said === 'plain' || said === 'encrypted' ? said : fallback;
+  t.comment(`FMS_BUFFER_MODE=${mode}`);
+}
 
 export interface BentWorld {
   wallMs: number;
@@ -68,6 +95,7 @@ export function openIn(
     clock: { wallMs: () => world.wallMs, monoMs: () => world.monoMs },
     clockState: () => world.state,
     log: logInto(world.lines),
+    keys: modeInUse().keys,
     freeBytes: () => world.freeBytes,
     ...overrides,
   });

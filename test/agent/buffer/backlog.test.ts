@@ -6,7 +6,16 @@ import { openFile } from '../../../agent/buffer/database.ts';
 import { chunkHeadCrc } from '../../../agent/buffer/rows.ts';
 import { ChunkBuilder } from '../../../proto/chunk.ts';
 import { chunkCrc } from '../../../proto/crc32c.ts';
-import { bentWorld, drain, fileIn, numbered, openIn } from '../../support/test-buffer.ts';
+import {
+  bentWorld,
+  chooseMode,
+  drain,
+  fileIn,
+  numbered,
+  openIn,
+} from '../../support/test-buffer.ts';
+
+chooseMode(t);
 
 const CHUNKS = 60_000;
 const READINGS = 7;

@@ -8,12 +8,15 @@ import type { BentWorld } from '../../support/test-buffer.ts';
 import {
   BOOT,
   bentWorld,
+  chooseMode,
   drain,
   memoryFolder,
   numbered,
   openIn,
   valuesOf,
 } from '../../support/test-buffer.ts';
+
+chooseMode(t);
 
 const MIB = 1024 * 1024;
 

@@ -9,6 +9,7 @@ import {
   ALL,
   BOOT,
   bentWorld,
+  chooseMode,
   drain,
   fileIn,
   numbered,
@@ -16,6 +17,8 @@ import {
   rejectAt,
   valuesOf,
 } from '../../support/test-buffer.ts';
+
+chooseMode(t, 'plain');
 
 t.test('readings and rejects are numbered from 1 and come back as they were', async (t) => {
   const buffer = openIn(t.testdir());

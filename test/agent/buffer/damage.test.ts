@@ -24,6 +24,7 @@ import type { Gap, Reading } from '../../../proto/model.ts';
 import { FORM_TIMEOUT_MS, sizeOfRun } from '../../support/form.ts';
 import {
   bentWorld,
+  chooseMode,
   drain,
   fileIn,
   memoryFolder,
@@ -31,6 +32,8 @@ import {
   openIn,
   valuesOf,
 } from '../../support/test-buffer.ts';
+
+chooseMode(t);
 
 /** Of each kind of damage. */
 const RUNS = sizeOfRun('FMS_RUNS', { short: 30, long: 600 });

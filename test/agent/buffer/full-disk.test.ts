@@ -20,6 +20,7 @@ import { GapReason } from '../../../proto/model.ts';
 import {
   ALL,
   bentWorld,
+  chooseMode,
   drain,
   fileIn,
   numbered,
@@ -27,6 +28,8 @@ import {
   rejectAt,
   valuesOf,
 } from '../../support/test-buffer.ts';
+
+chooseMode(t);
 
 const MIB = 1024 * 1024;
 

@@ -5,7 +5,9 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { FORM_TIMEOUT_MS, ofForm } from '../../support/form.ts';
-import { drain, openIn, valuesOf } from '../../support/test-buffer.ts';
+import { chooseMode, drain, modeInUse, openIn, valuesOf } from '../../support/test-buffer.ts';
+
+chooseMode(t);
 
 const ROUNDS = ofForm({ short: 6, long: 60 });
 const CHILD = fileURLToPath(new URL('../../support/append-for-ever.ts', import.meta.url));
@@ -15,7 +17,7 @@ async function runAndKill(folder: string, lines: number): Promise<string[]> {
   const child = spawn(process.execPath, [CHILD, folder], {
     stdio: ['ignore', 'pipe', 'inherit'],
     // Without the test runner's own loaders: a start takes a third of the time.
-    env: { ...process.env, NODE_OPTIONS: '' },
+    env: { ...process.env, NODE_OPTIONS: '', FMS_BUFFER_MODE: modeInUse().mode },
   });
   let output = '';
   let seen = 0;

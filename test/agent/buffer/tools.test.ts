@@ -4,7 +4,19 @@ import t from 'tap';
 import { checkBuffer, exportBuffer, repairBuffer } from '../../../agent/buffer/tools.ts';
 import type { Reading } from '../../../proto/model.ts';
 import { Quality } from '../../../proto/model.ts';
-import { bentWorld, drain, fileIn, numbered, openIn, rejectAt } from '../../support/test-buffer.ts';
+import {
+  bentWorld,
+  chooseMode,
+  drain,
+  fileIn,
+  modeInUse,
+  numbered,
+  openIn,
+  rejectAt,
+} from '../../support/test-buffer.ts';
+
+chooseMode(t, 'plain');
+const { keys } = modeInUse();
 
 async function filled(folder: string, chunks = 20): Promise<string> {
   const buffer = openIn(folder);
@@ -19,15 +31,17 @@ async function filled(folder: string, chunks = 20): Promise<string> {
 
 function damageOneChunk(path: string): void {
   const bytes = readFileSync(path);
-  const names = bytes.indexOf('D01', bytes.length - 3 * 4096);
-  bytes[names] = 0x58;
+  // What a chunk begins with: a device's name, or the id of the key.
+  const start = keys.keys[0] === undefined ? 'D01' : Buffer.from(keys.keys[0].id, 'hex');
+  const at = bytes.indexOf(start, bytes.length - 3 * 4096);
+  bytes[at] = bytes[at]! ^ 0x10;
   writeFileSync(path, bytes);
 }
 
 t.test('check of a sound buffer', async (t) => {
   const folder = t.testdir();
   const epoch = await filled(folder);
-  const check = checkBuffer(fileIn(folder));
+  const check = checkBuffer(fileIn(folder), { keys });
   t.match(check, { ok: true, chunks: 20, readings: 2000, badChunks: 0, problems: [], gaps: [] });
   t.match(check.epochs, [{ epoch, chunks: 20, readings: 2000, lastSeq: 2000 }]);
   t.ok(check.fileBytes > 0);
@@ -38,7 +52,12 @@ t.test('check finds a bad chunk, and changes nothing', async (t) => {
   await filled(folder);
   damageOneChunk(fileIn(folder));
   const before = readFileSync(fileIn(folder));
-  t.match(checkBuffer(fileIn(folder)), { ok: false, chunks: 20, badChunks: 1, readings: 1900 });
+  t.match(checkBuffer(fileIn(folder), { keys }), {
+    ok: false,
+    chunks: 20,
+    badChunks: 1,
+    readings: 1900,
+  });
   t.same(readFileSync(fileIn(folder)), before);
 });
 
@@ -46,10 +65,10 @@ t.test('repair keeps what is right, declares the rest, sets the file aside', asy
   const folder = t.testdir();
   const epoch = await filled(folder);
   damageOneChunk(fileIn(folder));
-  const report = repairBuffer(fileIn(folder));
+  const report = repairBuffer(fileIn(folder), { keys });
   t.match(report, { chunks: 19, readings: 1900, gaps: 1, incomplete: false });
   t.ok(existsSync(report.setAside));
-  const check = checkBuffer(fileIn(folder));
+  const check = checkBuffer(fileIn(folder), { keys });
   t.match(check, { ok: true, chunks: 19, readings: 1900 });
   t.match(check.gaps, [{ epoch, reason: 'lost_in_repair' }]);
   t.equal(check.gaps[0]!.lastSeq - check.gaps[0]!.firstSeq, 99);
@@ -65,24 +84,24 @@ t.test('repair of what is no database any more', async (t) => {
   const bytes = readFileSync(fileIn(folder));
   bytes.fill(0, 0, 100);
   writeFileSync(fileIn(folder), bytes);
-  t.match(checkBuffer(fileIn(folder)), { ok: false, problems: [/not a database/] });
+  t.match(checkBuffer(fileIn(folder), { keys }), { ok: false, problems: [/not a database/] });
   await t.rejects(
-    exportBuffer(fileIn(folder), 'csv', async () => {}),
+    exportBuffer(fileIn(folder), 'csv', async () => {}, { keys }),
     {
       code: 'AGENT_BUFFER_DAMAGED',
     },
   );
-  t.match(repairBuffer(fileIn(folder)), { chunks: 20, gaps: 0 });
-  t.match(checkBuffer(fileIn(folder)), { ok: true, chunks: 20 });
+  t.match(repairBuffer(fileIn(folder), { keys }), { chunks: 20, gaps: 0 });
+  t.match(checkBuffer(fileIn(folder), { keys }), { ok: true, chunks: 20 });
 });
 
 t.test('damaged files are kept, but not for ever', async (t) => {
   const folder = t.testdir();
   await filled(folder);
-  for (let i = 0; i < 4; i++) repairBuffer(fileIn(folder));
+  for (let i = 0; i < 4; i++) repairBuffer(fileIn(folder), { keys });
   const names = [1, 2, 3].map((n) => existsSync(`${fileIn(folder)}.damaged-${n}`));
   t.same(names, [true, true, false]);
-  t.match(checkBuffer(fileIn(folder)), { ok: true, chunks: 20 });
+  t.match(checkBuffer(fileIn(folder), { keys }), { ok: true, chunks: 20 });
 });
 
 const mixed: Reading[] = [
@@ -104,7 +123,10 @@ t.test('export as JSON lines and CSV', async (t) => {
   const write = async (part: string): Promise<void> => {
     text += part;
   };
-  t.match(await exportBuffer(fileIn(folder), 'jsonl', write), { readings: 4, rejects: 1 });
+  t.match(await exportBuffer(fileIn(folder), 'jsonl', write, { keys }), {
+    readings: 4,
+    rejects: 1,
+  });
   const lines = text
     .trim()
     .split('\n')
@@ -121,7 +143,7 @@ t.test('export as JSON lines and CSV', async (t) => {
   t.match(lines[4], { seq: 5, kind: 'reject', detail: 'garbage: bad, "very"' });
 
   text = '';
-  await exportBuffer(fileIn(folder), 'csv', write);
+  await exportBuffer(fileIn(folder), 'csv', write, { keys });
   const rows = parse(text, { columns: true }) as Record<string, string>[];
   t.equal(rows.length, 5);
   t.match(rows[2], { device: 'D,"1', value: 'a\n"b",c', time_ms: '1001', quality: '0' });
@@ -133,10 +155,11 @@ t.test('export streams', async (t) => {
   await filled(folder, 100);
   let longest = 0;
   let parts = 0;
-  await exportBuffer(fileIn(folder), 'jsonl', async (text) => {
+  const note = async (text: string): Promise<void> => {
     longest = Math.max(longest, text.length);
     parts++;
-  });
+  };
+  await exportBuffer(fileIn(folder), 'jsonl', note, { keys });
   t.ok(parts > 10);
   t.ok(longest < 70_000);
 });
@@ -147,14 +170,14 @@ t.test('the tools refuse while an agent runs, and without a file', async (t) => 
   void buffer.append(numbered(0, 1), []);
   await buffer.flush();
   const path = fileIn(folder);
-  t.throws(() => checkBuffer(path), { code: 'AGENT_BUFFER_IN_USE' });
-  t.throws(() => repairBuffer(path), { code: 'AGENT_BUFFER_IN_USE' });
+  t.throws(() => checkBuffer(path, { keys }), { code: 'AGENT_BUFFER_IN_USE' });
+  t.throws(() => repairBuffer(path, { keys }), { code: 'AGENT_BUFFER_IN_USE' });
   await t.rejects(
-    exportBuffer(path, 'csv', async () => {}),
+    exportBuffer(path, 'csv', async () => {}, { keys }),
     { code: 'AGENT_BUFFER_IN_USE' },
   );
   await buffer.close();
-  t.match(checkBuffer(path), { ok: true });
+  t.match(checkBuffer(path, { keys }), { ok: true });
   t.throws(() => checkBuffer(`${path}.other`), { code: 'AGENT_BUFFER_MISSING' });
   t.notOk(existsSync(`${path}.other`), 'and makes none');
 });
@@ -191,5 +214,5 @@ t.test('damage that shows while running is repaired on the way', async (t) => {
   t.match(buffer.currentEpoch(), { epoch, lastSeq: 1_200_005 }, 'the epoch goes on');
   t.equal(drain(buffer).at(-1)?.frame.firstSeq, 1_200_001);
   await buffer.close();
-  t.match(checkBuffer(fileIn(folder)), { ok: true });
+  t.match(checkBuffer(fileIn(folder), { keys }), { ok: true });
 });
