@@ -6,6 +6,7 @@
 
 import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { AuthenticateError, Client, ConnectPacket, PublishPacket, Subscription } from 'aedes';
 import { Aedes } from 'aedes';
 import { payloadDigest } from '../proto/command.ts';
@@ -14,6 +15,7 @@ import { gatewayKey, topicOf } from '../proto/topics.ts';
 import { AckedMessages } from './broker/acked.ts';
 import { Conflicts } from './broker/conflicts.ts';
 import { Connection, Connections, Identity } from './broker/connections.ts';
+import type { Admission, Door, Refusal } from './broker/door.ts';
 import { Intake } from './broker/intake.ts';
 import type { Listeners } from './broker/listeners.ts';
 import { listen } from './broker/listeners.ts';
@@ -21,8 +23,9 @@ import type { BrokerMetrics, BrokerRefusal } from './broker/metrics.ts';
 import { ownCopy } from './broker/own_copy.ts';
 import { nullPersistence } from './broker/persistence.ts';
 import { rawRecordOf } from './broker/records.ts';
-import type { Refusal } from './broker/rules.ts';
 import { identify, targetOf } from './broker/rules.ts';
+import type { TlsIdentity } from './broker/tls_front.ts';
+import { TlsFront } from './broker/tls_front.ts';
 import { CollectorError } from './errors.ts';
 import type { Log } from './log/log.ts';
 import type { Clock, Logger } from './types.ts';
@@ -31,7 +34,11 @@ import { RawKind } from './types.ts';
 export interface BrokerLimits {
   /** TCP connections; beyond it a newcomer replaces the oldest that has not been let in. */
   maxConnections: number;
-  /** From the TCP connection to a whole CONNECT. */
+  /** TLS handshakes under way; beyond it the newest replaces the oldest. */
+  maxHandshakes: number;
+  /** Long enough for thousands that come back at once to have theirs, one after the other. */
+  handshakeTimeoutMs: number;
+  /** From the TCP connection, or the end of the handshake, to a whole CONNECT. */
   connectTimeoutMs: number;
   /** How long a publish waits for the log before its connection is closed; less if the keepalive is short. */
   appendTimeoutMs: number;
@@ -48,11 +55,16 @@ export interface BrokerLimits {
   closeTimeoutMs: number;
 }
 
+/** Well below the ten seconds in which a revocation is to take effect. */
+const REJUDGE_INTERVAL_MS = 5_000;
+
 /** A PINGREQ waits behind a held publish: the hold ends well before the client gives up on its ping. */
 const WAIT_SHARE_OF_KEEPALIVE = 0.6;
 
 export const DEFAULT_BROKER_LIMITS: BrokerLimits = {
   maxConnections: 20_000,
+  maxHandshakes: 10_000,
+  handshakeTimeoutMs: 30_000,
   connectTimeoutMs: 10_000,
   appendTimeoutMs: 10_000,
   maxBytesInFlight: 64 * 1024 * 1024,
@@ -63,14 +75,26 @@ export const DEFAULT_BROKER_LIMITS: BrokerLimits = {
   closeTimeoutMs: 3_000,
 };
 
-export interface BrokerOptions {
+export interface ListenAt {
   host: string;
-  /** 0: any free one, see Broker.port. */
+  /** 0: any free one, see Broker.port and Broker.tlsPort. */
   port: number;
+}
+
+export interface TlsOptions extends ListenAt {
+  identity: TlsIdentity;
+  clientAuthoritiesPem: string;
+  /** Takes over connections that speak HTTP instead of MQTT. */
+  http: { accept(socket: TLSSocket): void; close(): void };
+}
+
+export interface BrokerOptions {
+  /** Without TLS. Undefined: only `tls`. */
+  plain: ListenAt | undefined;
+  tls?: TlsOptions | undefined;
   log: Log;
   partitionOf: (gatewayKey: string, partitionCount: number) => number;
-  /** Undefined: not let in. Must take equally long for any wrong answer. */
-  gateways: { authenticate(username: string, password: string): GatewayId | undefined };
+  door: Door;
   clock: Clock;
   metrics: BrokerMetrics;
   logger: Logger;
@@ -89,8 +113,10 @@ export interface BrokerStats {
 
 /** Where payloads of gateways come in: this file, or outside_broker.ts. */
 export interface Broker {
-  /** Where it listens; 0: it does not, it subscribes elsewhere. */
+  /** Where it listens without TLS; 0: it does not. */
   readonly port: number;
+  /** Where it listens with TLS; 0: it does not. */
+  readonly tlsPort: number;
   /** Tells how an append that somebody else made ended: a good one opens the door again. */
   noteAppend(succeeded: boolean): void;
   /**
@@ -101,6 +127,12 @@ export interface Broker {
   /** The gateways that are connected (an outside broker: those that published lately). */
   connected(): GatewayId[];
   stats(): BrokerStats;
+  /** How a gateway is connected here, and as which install; undefined: it is not, or not to be known. */
+  connectionOf(
+    gatewayKey: string,
+  ): { transport: Admission['transport']; installId: string } | undefined;
+  /** Another install than `holder` asked for something under the gateway's name: to be written down. */
+  noteConflict(gateway: GatewayId, installId: string, holder: string): void;
   /**
    * Stops accepting and reading, lets the appends under way settle and be acknowledged (bounded), then
    * closes all connections. No wills are published: the gateways did not go, the collector did.
@@ -131,6 +163,10 @@ class EmbeddedBroker implements Broker {
   readonly #limits: BrokerLimits;
   readonly #aedes: SinkAedes;
   #listeners: Listeners | undefined;
+  #tlsListeners: Listeners | undefined;
+  readonly #front: TlsFront | undefined;
+  readonly #rejudging: NodeJS.Timeout;
+  readonly #endChanges: () => void;
   readonly #intake: Intake;
   readonly #connections: Connections;
   readonly #conflicts: Conflicts;
@@ -150,29 +186,56 @@ class EmbeddedBroker implements Broker {
     this.#connections = new Connections(this.#limits, metrics);
     this.#conflicts = new Conflicts(this.#intake);
     this.#aedes = this.#createAedes();
+    this.#front = this.#createFront();
+    this.#endChanges = options.door.onChange((key) => this.#rejudge(this.#connections.holder(key)));
+    // What ends by time alone, and any word of a change that was lost.
+    this.#rejudging = setInterval(() => {
+      for (const { connection } of this.#connections.letIn()) this.#rejudge(connection);
+    }, REJUDGE_INTERVAL_MS);
+    this.#rejudging.unref();
   }
 
   get port(): number {
-    return this.#listeners?.port ?? this.#options.port;
+    return this.#listeners?.port ?? this.#options.plain?.port ?? 0;
+  }
+
+  get tlsPort(): number {
+    return this.#tlsListeners?.port ?? this.#options.tls?.port ?? 0;
   }
 
   async listen(): Promise<void> {
-    const { host, port } = this.#options;
+    const { plain, tls } = this.#options;
+    const front = this.#front;
     await this.#aedes.listen();
     try {
-      this.#listeners = await listen({
-        host,
-        port,
-        onSocket: (socket) => this.#accept(socket),
-        onError: (error) => {
-          this.#options.logger.error({ error: error.message }, 'an MQTT listener failed');
-        },
-      });
+      if (tls !== undefined && front !== undefined)
+        this.#tlsListeners = await this.#listen(tls, (socket) => front.accept(socket));
+      if (plain !== undefined)
+        this.#listeners = await this.#listen(plain, (socket) => this.#accept(socket));
     } catch (error) {
-      this.#intake.close();
-      await new Promise<void>((resolve) => this.#aedes.close(resolve));
+      await this.close();
       throw error;
     }
+  }
+
+  #listen({ host, port }: ListenAt, onSocket: (socket: Socket) => void): Promise<Listeners> {
+    const onError = (error: Error): void =>
+      this.#options.logger.error({ error: error.message }, 'an MQTT listener failed');
+    return listen({ host, port, onSocket, onError });
+  }
+
+  #createFront(): TlsFront | undefined {
+    const { tls, metrics } = this.#options;
+    if (tls === undefined) return undefined;
+    const { identity, clientAuthoritiesPem, http } = tls;
+    return new TlsFront({
+      identity,
+      clientAuthoritiesPem,
+      onHttp: (socket) => http.accept(socket),
+      ...this.#limits,
+      onMqtt: (socket) => this.#accept(socket),
+      failed: (why) => metrics.handshakeFailed(why),
+    });
   }
 
   noteAppend(succeeded: boolean): void {
@@ -186,6 +249,16 @@ class EmbeddedBroker implements Broker {
   stats(): BrokerStats {
     const accepting = this.#closing === undefined && this.#intake.open;
     return { accepting, bytesInFlight: this.#intake.bytesInFlight };
+  }
+
+  connectionOf(key: string): ReturnType<Broker['connectionOf']> {
+    const identity = this.#connections.holder(key)?.identity;
+    if (identity === undefined) return undefined;
+    return { transport: identity.admission.transport, installId: identity.installId };
+  }
+
+  noteConflict(gateway: GatewayId, installId: string, holder: string): void {
+    this.#conflicts.note(gateway, installId, holder);
   }
 
   publishCommand(gateway: GatewayId, payload: Uint8Array): Promise<boolean> {
@@ -215,7 +288,11 @@ class EmbeddedBroker implements Broker {
   }
 
   async #close(): Promise<void> {
-    const closed = this.#listeners?.close();
+    this.#endChanges();
+    clearInterval(this.#rejudging);
+    const closed = Promise.all([this.#listeners?.close(), this.#tlsListeners?.close()]);
+    this.#front?.close();
+    this.#options.tls?.http.close();
     await this.#intake.drain(this.#limits.closeTimeoutMs);
     // The acknowledgements just given are written in the turns after this one.
     for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -330,6 +407,7 @@ class EmbeddedBroker implements Broker {
       return;
     }
     const before = this.#connections.admit(connection, verdict);
+    this.#options.door.entered(verdict.admission, verdict.installId);
     const closing = before === undefined ? undefined : this.#clients.get(before);
     if (closing === undefined) {
       done(null, true);
@@ -343,16 +421,36 @@ class EmbeddedBroker implements Broker {
   #judge(connection: Connection, username: string, password: string): Identity | Refusal {
     if (this.#closing !== undefined) return { reason: 'closing', returnCode: 3 };
     if (!this.#intake.open) return { reason: 'log_unavailable', returnCode: 3 };
-    const { clientId, will } = connection;
-    const { gateways } = this.#options;
-    const verdict = identify({ clientId, username, password, will }, (name, token) =>
-      gateways.authenticate(name, token),
-    );
+    const { clientId, will, socket } = connection;
+    const admission = this.#options.door.identify(socket, username, password);
+    const verdict = identify({ clientId, will }, admission);
     if (!(verdict instanceof Identity)) return verdict;
-    const holder = this.#connections.holder(verdict.key)?.identity;
-    if (holder === undefined || holder.installId === verdict.installId) return verdict;
-    this.#conflicts.note(verdict.gateway, verdict.installId, holder.installId);
+    return this.#judgeInstall(verdict);
+  }
+
+  /** Two installs under one name: the registered one wins it, else the one that was first. Each time it is said. */
+  #judgeInstall(identity: Identity): Identity | Refusal {
+    const { gateway, installId, key } = identity;
+    const registered = this.#options.door.installOf(gateway);
+    const holder = this.#connections.holder(key)?.identity?.installId;
+    const other = holder ?? registered;
+    if (other === undefined || other === installId) return identity;
+    this.#conflicts.note(gateway, installId, other);
+    if (holder === undefined || installId === registered) return identity;
     return { reason: 'identity_conflict', returnCode: 2 };
+  }
+
+  /** Ends a connection of which what let it in does not count any more. */
+  #rejudge(connection: Connection | undefined): void {
+    const admission = connection?.identity?.admission;
+    if (connection === undefined || admission === undefined) return;
+    const reason = this.#options.door.reasonToCut(admission);
+    if (reason === undefined) return;
+    this.#options.logger.warn(
+      { gateway: gatewayKey(admission.gateway), reason },
+      'a gateway was cut',
+    );
+    this.#connections.refuse(connection, reason);
   }
 
   #publish(client: Client | null, packet: PublishPacket, done: Done): void {

@@ -25,6 +25,7 @@ import { LOG_SCHEMA_VERSION } from './log/sqlite_file.ts';
 import type { Metrics } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
 import { apiContext } from './parts/api_context.ts';
+import { LogAudit } from './parts/audit.ts';
 import { AuditHeadKeeper } from './parts/audit_head.ts';
 import { startClickHouseHttp } from './parts/clickhouse_http.ts';
 import { startHttp } from './parts/http.ts';
@@ -38,6 +39,8 @@ import { watchOwnSpace } from './parts/own_space.ts';
 import { ProcessPart } from './parts/process.ts';
 import { ReportsEverywhere } from './parts/reports.ts';
 import { Team } from './parts/team.ts';
+import type { RunningTrust } from './parts/trust.ts';
+import { serverNames, startTrust } from './parts/trust.ts';
 import type { ConfigurationStatus } from './profiles/live.ts';
 import { LiveProfiles } from './profiles/live.ts';
 import { profilesSource } from './profiles/load.ts';
@@ -71,6 +74,8 @@ export interface CollectorDeps {
 export interface RunningCollector {
   /** Where it listens: of interest when the configuration says port 0. */
   readonly mqttPort: number;
+  /** 0: not with TLS. */
+  readonly mqttTlsPort: number;
   readonly httpPort: number;
   /** Undefined: it is off. */
   readonly clickhousePort: number | undefined;
@@ -122,6 +127,7 @@ class Collector implements RunningCollector {
   #logProblem = '';
   /** Undefined: no other process works on the log. */
   #team: Team | undefined;
+  #trust: RunningTrust | undefined;
   #broker: Broker | undefined;
   #probe: Ticks | undefined;
   #process: ProcessPart | undefined;
@@ -212,6 +218,10 @@ class Collector implements RunningCollector {
     return this.#broker?.port ?? this.#config.mqtt.port;
   }
 
+  get mqttTlsPort(): number {
+    return this.#broker?.tlsPort ?? this.#config.mqtt.tls?.port ?? 0;
+  }
+
   get httpPort(): number {
     return this.#api?.port ?? this.#config.http.port;
   }
@@ -221,7 +231,8 @@ class Collector implements RunningCollector {
   }
 
   async start(): Promise<void> {
-    await this.#startApi();
+    this.#trust = await this.#startTrust();
+    await this.#startApi(this.#trust);
     if (this.#config.components.has('serve'))
       this.#access.allowLocal(ensureLocalToken(this.#config.dataDir));
     if (this.#config.log.kafka === undefined) await this.#startAlone();
@@ -229,7 +240,12 @@ class Collector implements RunningCollector {
     const { dataDir, http, mqtt, components } = this.#config;
     this.#deps.logger.info(
       {
-        mqtt: components.has('intake') ? `mqtt://${mqtt.host}:${this.mqttPort}` : 'not here',
+        mqtt:
+          components.has('intake') && mqtt.plain
+            ? `mqtt://${mqtt.host}:${this.mqttPort}`
+            : 'not here',
+        ...(components.has('intake') &&
+          mqtt.tls && { mqtt_tls: `mqtts://${mqtt.tls.host}:${this.mqttTlsPort}` }),
         pages: `${http.tls === undefined ? 'http' : 'https'}://${http.host}:${this.httpPort}`,
         data_dir: dataDir,
         gateways: this.#config.gateways.length,
@@ -263,6 +279,7 @@ class Collector implements RunningCollector {
       this.#storing.stop(),
       this.#space?.stop(),
     ]);
+    this.#trust?.close();
     await this.#auditHead?.stop();
     await this.#team?.leave();
     await this.#storing.store?.close();
@@ -332,6 +349,7 @@ class Collector implements RunningCollector {
   #openAccess(control: ControlView): void {
     const { logger } = this.#deps;
     const opened = this.#access.open(control);
+    this.#trust?.trust.open(control);
     if (this.#config.components.has('serve'))
       this.#later(startUsers(opened, control, logger, this.#stop.signal));
   }
@@ -398,7 +416,18 @@ class Collector implements RunningCollector {
     return this.#process;
   }
 
-  async #startApi(): Promise<void> {
+  async #startTrust(): Promise<RunningTrust> {
+    const { clock, logger } = this.#deps;
+    return await startTrust(this.#config, {
+      audit: new LogAudit({ log: () => this.#log, clock }),
+      clock,
+      logger,
+      connected: (key) => this.#broker?.connectionOf(key),
+      conflict: (...between) => this.#broker?.noteConflict(...between),
+    });
+  }
+
+  async #startApi({ trust, issued }: RunningTrust): Promise<void> {
     const context = apiContext({
       config: this.#config,
       clock: this.#deps.clock,
@@ -408,6 +437,9 @@ class Collector implements RunningCollector {
       storing: this.#storing,
       backups: this.#backups,
       access: this.#access,
+      trust,
+      gatewayAddress: () => ({ mqttPort: this.mqttTlsPort, names: serverNames(this.#config) }),
+      transportOf: (key) => this.#broker?.connectionOf(key)?.transport,
       metrics: this.#metrics,
       readiness: () => this.#readiness(),
       profiles: this.#profiles,
@@ -420,8 +452,13 @@ class Collector implements RunningCollector {
         this.#deps.logger,
       ),
     });
-    this.#api = await startHttp(this.#config, context, this.#deps.logger);
-    this.#clickhouseHttp = await startClickHouseHttp(this.#config, context, this.#deps.logger);
+    this.#api = await startHttp(this.#config, context, this.#deps.logger, issued);
+    this.#clickhouseHttp = await startClickHouseHttp(
+      this.#config,
+      context,
+      this.#deps.logger,
+      issued,
+    );
   }
 
   async #openLog(): Promise<Log | undefined> {
@@ -469,7 +506,9 @@ class Collector implements RunningCollector {
   async #startBroker(log: Log): Promise<void> {
     const { clock, logger } = this.#deps;
     const metrics = this.#metrics.broker;
-    this.#broker = await startIntake({ config: this.#config, log, clock, metrics, logger });
+    const trust = this.#trust;
+    if (trust === undefined) throw new Error('gateways are let in by nobody');
+    this.#broker = await startIntake({ config: this.#config, log, trust, clock, metrics, logger });
     // The ticks of other processes say nothing of what this one can append.
     if (this.#team !== undefined) this.#probe = probeFor(this.#broker, log);
   }

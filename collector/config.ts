@@ -14,6 +14,15 @@ import schema from './config.schema.json' with { type: 'json' };
 import { applyEnv } from './config_env.ts';
 import type { GatewayConfig, GatewayContent } from './config_gateways.ts';
 import { toGateways } from './config_gateways.ts';
+import type { ServedTlsConfig, ServedTlsContent } from './config_served.ts';
+import { isIssued, toServedTls } from './config_served.ts';
+import type {
+  AuthorityConfig,
+  AuthorityContent,
+  MqttTlsConfig,
+  MqttTlsContent,
+} from './config_trust.ts';
+import { checkTrust, isServerName, toAuthority, toMqttTls } from './config_trust.ts';
 import { CollectorError } from './errors.ts';
 import type { NotifyConfig, NotifyContent } from './notify_config.ts';
 import { toNotify } from './notify_config.ts';
@@ -89,10 +98,14 @@ export interface CollectorConfig {
   mqtt: {
     host: string;
     port: number;
+    /** False: only `tls` listens. */
+    plain: boolean;
     maxConnections: number;
+    tls: MqttTlsConfig | undefined;
     /** Subscribes there instead of listening. */
     outside: OutsideBrokerConfig | undefined;
   };
+  authority: AuthorityConfig;
   http: {
     host: string;
     port: number;
@@ -101,10 +114,12 @@ export interface CollectorConfig {
     advertisedHost: string | undefined;
     /** Addresses and networks (CIDR) whose X-Forwarded-For and -Proto count. */
     trustedProxies: string[];
+    /** Undefined: it speaks http. */
+    tls: ServedTlsConfig | undefined;
   };
   access: AccessPolicy;
   /** Undefined: there is none. */
-  clickhouseHttp: { host: string; port: number } | undefined;
+  clickhouseHttp: { host: string; port: number; tls: ServedTlsConfig | undefined } | undefined;
   log: {
     partitions: number;
     maxBytes: number;
@@ -132,16 +147,25 @@ interface FileContent {
   data_dir: string;
   profiles_dir?: string;
   components: Component[];
-  mqtt: { host: string; port: number; max_connections: number; outside?: OutsideContent };
+  mqtt: {
+    host: string;
+    port: number;
+    plain: boolean;
+    max_connections: number;
+    tls?: MqttTlsContent;
+    outside?: OutsideContent;
+  };
+  ca: AuthorityContent;
   http: {
     host: string;
     port: number;
     allowed_hosts: string[];
     advertised_host?: string;
     trusted_proxies: string[];
+    tls?: ServedTlsContent;
   };
   access: AccessContent;
-  clickhouse_http?: { host: string; port: number };
+  clickhouse_http?: { host: string; port: number; tls?: ServedTlsContent };
   log: {
     partitions: number;
     max_bytes: number;
@@ -249,7 +273,12 @@ export function loadConfig(
     const where = variable === undefined ? `${file}:${line}` : `environment ${variable}`;
     said.push({ line, text: `${where}: ${message}` });
   };
-  const formats = { topic_name: isTopicName, time_zone: isTimeZone, network: isNetwork };
+  const formats = {
+    topic_name: isTopicName,
+    time_zone: isTimeZone,
+    network: isNetwork,
+    server_name: isServerName,
+  };
   for (const mistake of checkSchema(schema, yaml.value, formats))
     say(mistake.path, mistake.message);
   const config =
@@ -278,6 +307,9 @@ function toConfig(
   const { clickhouse } = content.store;
   const { outside } = mqtt;
   checkComponents(content, say);
+  // Files of one's own need no authority.
+  const issued = [http.tls, content.clickhouse_http?.tls].find(isIssued);
+  checkTrust({ ...content, http: issued === undefined ? {} : { tls: issued } }, say);
   if (kafka !== undefined && kafka.min_insync > kafka.replication)
     say(['log', 'kafka', 'min_insync'], 'log.kafka.min_insync must not exceed replication');
   return {
@@ -288,7 +320,9 @@ function toConfig(
     mqtt: {
       host: mqtt.host,
       port: mqtt.port,
+      plain: mqtt.plain,
       maxConnections: mqtt.max_connections,
+      tls: toMqttTls(file, mqtt.tls, read, say),
       outside: outside && {
         url: outside.url,
         username: outside.username,
@@ -298,14 +332,20 @@ function toConfig(
         tls: toTls(['mqtt', 'outside', 'tls'], outside.tls, read),
       },
     },
+    authority: toAuthority(content.ca, read, say),
     http: {
       host: http.host,
       port: http.port,
       allowedHosts: http.allowed_hosts,
       advertisedHost: http.advertised_host,
       trustedProxies: http.trusted_proxies,
+      tls: toServedTls(file, ['http', 'tls'], http.tls, read, say),
     },
-    clickhouseHttp: content.clickhouse_http,
+    clickhouseHttp: content.clickhouse_http && {
+      host: content.clickhouse_http.host,
+      port: content.clickhouse_http.port,
+      tls: toServedTls(file, ['clickhouse_http', 'tls'], content.clickhouse_http.tls, read, say),
+    },
     access: toAccess(content.access),
     log: {
       partitions: log.partitions,

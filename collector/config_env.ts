@@ -16,6 +16,7 @@ interface SchemaNode {
 interface Variable {
   path: string[];
   numeric: boolean;
+  boolean: boolean;
   /** Values with commas between them. */
   list: boolean;
 }
@@ -27,10 +28,11 @@ export function envVariables(): Map<string, Variable> {
     for (const [key, child] of Object.entries(node.properties ?? {})) {
       const at = [...path, key];
       const numeric = child.type === 'integer' || child.type === 'number';
+      const boolean = child.type === 'boolean';
       const list = child.items?.enum !== undefined;
       if (child.properties) walk(child, at);
-      else if (numeric || list || child.type === 'string' || child.enum)
-        found.set(ENV_PREFIX + at.join('__').toUpperCase(), { path: at, numeric, list });
+      else if (numeric || boolean || list || child.type === 'string' || child.enum)
+        found.set(ENV_PREFIX + at.join('__').toUpperCase(), { path: at, numeric, boolean, list });
     }
   };
   walk(schema as SchemaNode, []);
@@ -58,7 +60,9 @@ export function applyEnv(
       ? text.split(',').map((one) => one.trim())
       : target.numeric && text.trim() !== ''
         ? numberOr(text)
-        : text;
+        : target.boolean && /^(true|false)$/.test(text.trim())
+          ? text.trim() === 'true'
+          : text;
     setIn(content as Record<string, unknown>, target.path, value);
     overrides.set(target.path.join('.'), name);
   }

@@ -10,6 +10,8 @@ export interface GatewayConfig {
   gateway: string;
   /** 32 bytes. */
   tokenSha256: Buffer;
+  /** Its token may be shown without TLS from elsewhere than this machine. */
+  withoutTls: boolean;
 }
 
 /** As the file says it. */
@@ -19,6 +21,7 @@ export interface GatewayContent {
   token?: string;
   token_sha256?: string;
   token_file?: string;
+  without_tls: boolean;
 }
 
 /** Tokens in files are read. Mistakes are told to `say`. */
@@ -35,7 +38,8 @@ export function toGateways(
     if (earlier !== undefined) say(['gateways', i], `gateway ${key} is listed twice`);
     seen.set(key, i);
     const tokenSha256 = hashOf(file, item, (message) => say(['gateways', i], message));
-    if (tokenSha256) gateways.push({ site: item.site, gateway: item.gateway, tokenSha256 });
+    const { site, gateway, without_tls: withoutTls } = item;
+    if (tokenSha256) gateways.push({ site, gateway, tokenSha256, withoutTls });
   }
   return gateways;
 }

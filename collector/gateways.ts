@@ -8,6 +8,8 @@ import { sha256 } from './config_gateways.ts';
 export interface GatewayDirectory {
   /** The gateway whose token it is, when `username` is `site/gateway`; undefined: not let in. */
   authenticate(username: string, password: string): GatewayId | undefined;
+  /** Its token may be shown without TLS from other machines, too. */
+  mayGoWithoutTls(gateway: GatewayId): boolean;
   list(): readonly GatewayId[];
 }
 
@@ -24,6 +26,7 @@ export function gatewayDirectory(gateways: readonly GatewayConfig[]): GatewayDir
       if (!equal || gateway === undefined) return undefined;
       return { site: gateway.site, gateway: gateway.gateway };
     },
+    mayGoWithoutTls: ({ site, gateway }) => byKey.get(`${site}/${gateway}`)?.withoutTls === true,
     list: () => ids,
   };
 }

@@ -274,18 +274,27 @@ function brokerMetrics(
   { broker }: MetricSources,
   gauge: AddMetric,
 ): BrokerMetrics {
-  let connections = { open: 0, admitted: 0 };
+  let connections = { open: 0, admitted: 0, admittedTls: 0 };
   gauge('mqtt_accepting', '1 while gateways may connect.', [], (set) =>
     set(broker()?.accepting ? 1 : 0),
   );
   gauge('mqtt_in_flight_bytes', 'Payloads that wait for the log.', [], (set) =>
     set(broker()?.bytesInFlight ?? 0),
   );
-  gauge('mqtt_connections', 'Open TCP connections.', [], (set) => set(connections.open));
+  gauge(
+    'mqtt_connections',
+    'Open connections; those with TLS once they are encrypted.',
+    [],
+    (set) => set(connections.open),
+  );
   gauge('mqtt_gateways', 'Gateways connected.', [], (set) => set(connections.admitted));
+  gauge('mqtt_tls_gateways', 'Of those, with TLS.', [], (set) => set(connections.admittedTls));
   const own = <L extends string>(name: string, help: string, labelNames: L[]): Counter<L> =>
     new Counter({ name: PREFIX + name, help, labelNames, registers: [registry] });
   const refused = own('mqtt_refused_total', 'Connections and packets refused.', ['reason']);
+  const handshakes = own('mqtt_tls_handshakes_failed_total', 'TLS handshakes that failed.', [
+    'why',
+  ]);
   const takenOver = own('mqtt_taken_over_total', 'Connections replaced by a newer one.', []);
   const records = own('mqtt_records_total', 'Records taken into the log.', ['kind']);
   const bytes = own('mqtt_payload_bytes_total', 'Payloads taken into the log.', ['kind']);
@@ -296,9 +305,10 @@ function brokerMetrics(
     registers: [registry],
   });
   return {
-    connections: (open, admitted) => {
-      connections = { open, admitted };
+    connections: (open, admitted, admittedTls) => {
+      connections = { open, admitted, admittedTls };
     },
+    handshakeFailed: (why) => handshakes.inc({ why }),
     refused: (reason) => refused.inc({ reason }),
     takenOver: () => takenOver.inc(),
     appended: (kind, size) => {

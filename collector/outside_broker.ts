@@ -95,6 +95,7 @@ interface Link {
 
 class OutsideBroker implements Broker {
   readonly port = 0;
+  readonly tlsPort = 0;
   readonly #options: OutsideBrokerOptions;
   readonly #limits: OutsideBrokerLimits;
   readonly #clientId: string;
@@ -156,6 +157,13 @@ class OutsideBroker implements Broker {
   connected(): GatewayId[] {
     return this.#heard.list();
   }
+
+  /** How gateways reach that broker is not known here. */
+  connectionOf(): undefined {
+    return undefined;
+  }
+
+  noteConflict(): void {}
 
   stats(): BrokerStats {
     const isLinked = this.#link?.isSubscribed === true && this.#closing === undefined;
@@ -239,7 +247,7 @@ class OutsideBroker implements Broker {
         return;
       }
       link.isSubscribed = true;
-      metrics.connections(1, this.#heard.list().length);
+      metrics.connections(1, this.#heard.list().length, 0);
       // While the log is away each attempt comes as far as this, and that is no news.
       if (!this.#intake.open) return;
       this.#problem = undefined;
@@ -258,7 +266,7 @@ class OutsideBroker implements Broker {
     }
     const { site, gateway, leaf } = parsed;
     const id = { site, gateway };
-    if (this.#heard.note(id)) metrics.connections(1, this.#heard.list().length);
+    if (this.#heard.note(id)) metrics.connections(1, this.#heard.list().length, 0);
     if (leaf === 'reply') {
       onReply?.(id, payload);
       done();
@@ -330,7 +338,7 @@ class OutsideBroker implements Broker {
     link.client.end(true);
     link.client.stream.destroy();
     if (this.#closing !== undefined) return;
-    this.#options.metrics.connections(0, 0);
+    this.#options.metrics.connections(0, 0, 0);
     const { url } = this.#options.outside;
     const error = new CollectorError('OUTSIDE_BROKER_UNAVAILABLE', `${url}: ${reason}`);
     if (this.#problem !== error.message) {

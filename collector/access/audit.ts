@@ -32,6 +32,18 @@ export const AUDIT_ACTIONS = [
   'audit.chain_continued',
   'query.run',
   'query.refused',
+  'gateway.add',
+  'gateway.token',
+  'gateway.revoke',
+  'gateway.remove',
+  'gateway.approve',
+  'gateway.reject',
+  /** By gateways: who is the gateway. */
+  'gateway.enrol',
+  'gateway.renew',
+  'gateway.request',
+  'gateway.token_replayed',
+  'gateway.clone_refused',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 

@@ -13,6 +13,7 @@ import type { ConfigurationStatus } from '../profiles/live.ts';
 import type { PeopleQueries } from '../query/people.ts';
 import type { Store } from '../store/store.ts';
 import type { WriterStatus } from '../store/writer.ts';
+import type { GatewayAdmin } from '../trust/gateway_admin.ts';
 import type { AcknowledgeValue, Clock, MarkValue, ReleaseValue, SilenceValue } from '../types.ts';
 import type { LiveAlerts } from './live/alerts.ts';
 import type { KnownHead } from './live/audit.ts';
@@ -84,6 +85,10 @@ export interface ApiContext {
   /** What people decide becomes durable here. */
   decisions: Decisions;
   access: Access;
+  /** Gateways and their certificates. */
+  enrolment: GatewayAdmin;
+  /** How a gateway is connected to this process; undefined: it is not, or not to be known. */
+  transportOf: (gatewayKey: string) => 'plain' | 'tls' | undefined;
   /** What people do is written down here, before it is done. */
   auditLog: Audit;
   /** The newest entry that the log is known to have made; undefined: none is known. */

@@ -19,6 +19,8 @@ import { auditRoutes } from './routes/audit.ts';
 import { backupRoutes } from './routes/backup.ts';
 import { deviceStateRoutes } from './routes/device_states.ts';
 import { deviceRoutes } from './routes/devices.ts';
+import { enrolmentRoutes } from './routes/enrolment.ts';
+import { enrolmentRequestRoutes } from './routes/enrolment_requests.ts';
 import { eventRoutes } from './routes/events.ts';
 import { gatewayRoute } from './routes/gateway.ts';
 import { gatewayRoutes } from './routes/gateways.ts';
@@ -157,6 +159,8 @@ export async function createApi(
   sessionRoutes(app, context);
   userRoutes(app, context);
   tokenRoutes(app, context);
+  enrolmentRoutes(app, context);
+  enrolmentRequestRoutes(app, context);
   overviewRoutes(app, context);
   wallRoutes(app, context);
   gatewayRoutes(app, context);

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { GatewayId } from '../../proto/topics.ts';
 import { gatewayKey, topicOf } from '../../proto/topics.ts';
+import type { Admission } from './door.ts';
 import type { FrameViolation } from './frames.ts';
 import { FrameScanner } from './frames.ts';
 import type { BrokerMetrics, BrokerRefusal } from './metrics.ts';
@@ -12,12 +13,15 @@ export class Identity {
   readonly gateway: GatewayId;
   readonly key: string;
   readonly installId: string;
+  readonly admission: Admission;
   readonly batchTopic: string;
   readonly stateTopic: string;
   readonly replyTopic: string;
   readonly commandTopic: string;
 
-  constructor(gateway: GatewayId, installId: string) {
+  constructor(admission: Admission, installId: string) {
+    const { gateway } = admission;
+    this.admission = admission;
     this.gateway = gateway;
     this.key = gatewayKey(gateway);
     this.installId = installId;
@@ -85,6 +89,7 @@ export class Connections {
   readonly #byGateway = new Map<string, Connection>();
   #pendingBytes = 0;
   #partialBytes = 0;
+  #admittedTls = 0;
 
   constructor(limits: ConnectionLimits, metrics: BrokerMetrics) {
     this.#limits = limits;
@@ -127,6 +132,7 @@ export class Connections {
     if (!this.#all.delete(connection)) return;
     this.#count(connection, 0);
     this.#pending.delete(connection);
+    if (connection.identity?.admission.transport === 'tls') this.#admittedTls--;
     const key = connection.identity?.key;
     if (key !== undefined && this.#byGateway.get(key) === connection) this.#byGateway.delete(key);
     this.#report();
@@ -143,6 +149,7 @@ export class Connections {
     this.#count(connection, 0);
     this.#pending.delete(connection);
     connection.identity = identity;
+    if (identity.admission.transport === 'tls') this.#admittedTls++;
     connection.scanner.admit();
     this.#count(connection, connection.scanner.partialBytes);
     this.#byGateway.set(identity.key, connection);
@@ -160,6 +167,12 @@ export class Connections {
         ? this.#pendingBytes <= this.#limits.maxPendingBytes
         : this.#partialBytes <= this.#limits.maxPartialBytes;
     return fits || connection.partialBytes === 0 ? undefined : 'memory';
+  }
+
+  /** Every connection that was let in and is not gone. */
+  *letIn(): Generator<{ connection: Connection; identity: Identity }> {
+    for (const connection of this.#byGateway.values())
+      if (connection.identity !== undefined) yield { connection, identity: connection.identity };
   }
 
   admitted(): GatewayId[] {
@@ -180,6 +193,6 @@ export class Connections {
   }
 
   #report(): void {
-    this.#metrics.connections(this.#all.size, this.#byGateway.size);
+    this.#metrics.connections(this.#all.size, this.#byGateway.size, this.#admittedTls);
   }
 }

@@ -7,6 +7,18 @@ export type BrokerRefusal =
   | 'protocol'
   | 'mqtt_version'
   | 'credentials'
+  /** A token without TLS from another machine. */
+  | 'needs_tls'
+  /** A token of a gateway that has a certificate. */
+  | 'enrolled'
+  /** The name, or the certificate, was revoked. */
+  | 'revoked'
+  /** Issued neither here nor by an authority that is trusted, or replaced since. */
+  | 'certificate_unknown'
+  | 'certificate_expired'
+  | 'certificate_not_yet_valid'
+  /** Not for clients. */
+  | 'certificate_purpose'
   /** The client id is not `{site}/{gateway}/{install_id}` of the token's gateway. */
   | 'client_id'
   | 'identity_conflict'
@@ -29,9 +41,21 @@ export type BrokerRefusal =
   /** The log refused or did not answer in time. */
   | 'append_failed';
 
+export type HandshakeFailure =
+  | 'timeout'
+  /** The bytes were no TLS: MQTT or HTTP without it. */
+  | 'not_tls'
+  /** Older than TLS 1.2. */
+  | 'version'
+  | 'protocol'
+  | 'closed'
+  /** Gave way to a newer one. */
+  | 'too_many';
+
 export interface BrokerMetrics {
-  /** TCP connections now open, and how many of them are gateways that were let in. */
-  connections(open: number, admitted: number): void;
+  /** Connections now open (of those with TLS: after their handshake), how many are gateways that were let in, and how many of these by TLS. */
+  connections(open: number, admitted: number, admittedTls: number): void;
+  handshakeFailed(why: HandshakeFailure): void;
   refused(reason: BrokerRefusal): void;
   /** A connection replaced by a newer one of the same install. */
   takenOver(): void;

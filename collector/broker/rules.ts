@@ -1,41 +1,32 @@
 /** Who may connect, and what a gateway may publish. Decisions only; broker.ts carries them out. */
 
-import type { GatewayId } from '../../proto/topics.ts';
 import { gatewayKey } from '../../proto/topics.ts';
 import { Identity } from './connections.ts';
+import type { Admission, Refusal } from './door.ts';
 import type { BrokerRefusal } from './metrics.ts';
 
 const WILL_BYTES_MAX = 64 * 1024;
 const INSTALL_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-export interface Refusal {
-  reason: BrokerRefusal;
-  /** Of MQTT 3.1.1's CONNACK: 2 identifier, 3 server unavailable, 4 credentials, 5 not authorized. */
-  returnCode: 2 | 3 | 4 | 5;
-}
-
 export interface ConnectAttempt {
   clientId: string;
-  username: string;
-  password: string;
   will: { topic: string; payload: Uint8Array | string } | undefined;
 }
 
 /**
- * Identity is the token's gateway. The client id only says which install of it is speaking, and the
+ * Identity is the gateway of certificate or token. The client id only says which install of it is speaking, and the
  * will may only be the gateway's own state.
  */
 export function identify(
   attempt: ConnectAttempt,
-  authenticate: (username: string, password: string) => GatewayId | undefined,
+  admission: Admission | Refusal,
 ): Identity | Refusal {
-  const gateway = authenticate(attempt.username, attempt.password);
-  if (gateway === undefined) return { reason: 'credentials', returnCode: 4 };
-  const prefix = `${gatewayKey(gateway)}/`;
+  if ('reason' in admission) return admission;
+  const prefix = `${gatewayKey(admission.gateway)}/`;
   const installId = attempt.clientId.slice(prefix.length);
   if (!attempt.clientId.startsWith(prefix) || !INSTALL_ID.test(installId))
     return { reason: 'client_id', returnCode: 2 };
-  const identity = new Identity(gateway, installId);
+  const identity = new Identity(admission, installId);
   const { will } = attempt;
   if (
     will !== undefined &&

@@ -17,6 +17,8 @@ import { profilesSource } from '../profiles/load.ts';
 import { PeopleQueries } from '../query/people.ts';
 import type { Store } from '../store/store.ts';
 import type { Storing } from '../storing.ts';
+import { GatewayAdmin } from '../trust/gateway_admin.ts';
+import type { Trust } from '../trust/trust.ts';
 import type { Clock } from '../types.ts';
 import { LogAudit } from './audit.ts';
 import { LogDecisions } from './decisions.ts';
@@ -40,6 +42,10 @@ export interface ApiParts {
   /** Undefined while it is not open. */
   log: () => Log | undefined;
   reports: ApiContext['reports'];
+  trust: Trust;
+  /** What gateways connect to with TLS. */
+  gatewayAddress: () => { mqttPort: number; names: readonly string[] };
+  transportOf: ApiContext['transportOf'];
 }
 
 export function apiContext(parts: ApiParts): ApiContext {
@@ -84,6 +90,13 @@ export function apiContext(parts: ApiParts): ApiContext {
     backups: parts.backups,
     decisions: new LogDecisions({ log: parts.log, clock: parts.clock }),
     access: parts.access,
+    enrolment: new GatewayAdmin({
+      trust: parts.trust,
+      configured: config.gateways,
+      address: parts.gatewayAddress,
+      clock: parts.clock,
+    }),
+    transportOf: parts.transportOf,
     auditLog,
     auditHead: () => view.audit.head,
     jobs: () => storing.jobs,

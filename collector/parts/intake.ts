@@ -2,17 +2,22 @@
 
 import { partitionOf } from '../../proto/partition.ts';
 import type { BrokerMetrics } from '../broker/metrics.ts';
-import type { Broker } from '../broker.ts';
+import type { Broker, TlsOptions } from '../broker.ts';
 import type { CollectorConfig } from '../config.ts';
 import { gatewayDirectory } from '../gateways.ts';
 import type { Log } from '../log/log.ts';
 import type { Ticks } from '../ticks.ts';
 import { startProbe } from '../ticks.ts';
+import { AttemptThrottle } from '../trust/attempts.ts';
+import { EnrolmentEndpoint } from '../trust/endpoint.ts';
+import { GatewayDoor } from '../trust/gateway_door.ts';
 import type { Clock, Logger } from '../types.ts';
+import type { RunningTrust } from './trust.ts';
 
 export interface IntakeOptions {
   config: CollectorConfig;
   log: Log;
+  trust: RunningTrust;
   clock: Clock;
   metrics: BrokerMetrics;
   logger: Logger;
@@ -20,7 +25,7 @@ export interface IntakeOptions {
 
 /** Rejects with COLLECTOR_PORT_TAKEN, COLLECTOR_CANNOT_LISTEN or the errors of data_dir. */
 export async function startIntake(options: IntakeOptions): Promise<Broker> {
-  const { config, ...common } = options;
+  const { config, trust, ...common } = options;
   const { mqtt, dataDir } = config;
   const gateways = gatewayDirectory(config.gateways);
   if (mqtt.outside !== undefined) {
@@ -29,9 +34,34 @@ export async function startIntake(options: IntakeOptions): Promise<Broker> {
     return await startOutsideBroker({ ...common, outside, dataDir, partitionOf, gateways });
   }
   const { startBroker } = await import('../broker.ts');
-  const limits = { maxConnections: mqtt.maxConnections };
-  const { host, port } = mqtt;
-  return await startBroker({ ...common, host, port, partitionOf, gateways, limits });
+  const { registry, peers } = trust.trust.opened;
+  const { graceMs } = trust.trust;
+  const { clock, logger } = common;
+  return await startBroker({
+    ...common,
+    plain: mqtt.plain ? { host: mqtt.host, port: mqtt.port } : undefined,
+    tls: tlsOf(options),
+    partitionOf,
+    door: new GatewayDoor({ tokens: gateways, registry, peers, graceMs, clock, logger }),
+    limits: { maxConnections: mqtt.maxConnections },
+  });
+}
+
+function tlsOf({ config, trust, clock, logger }: IntakeOptions): TlsOptions | undefined {
+  const { tls } = config.mqtt;
+  const { enrolment, peers } = trust.trust.opened;
+  const identity = trust.gateways;
+  if (tls === undefined || identity === undefined) return undefined;
+  if (enrolment === undefined || peers === undefined) return undefined;
+  const attempts = new AttemptThrottle(clock);
+  const endpoint = new EnrolmentEndpoint({ enrolment, peers, attempts, clock, logger });
+  return {
+    host: tls.host,
+    port: tls.port,
+    identity,
+    clientAuthoritiesPem: trust.trust.clientAuthoritiesPem,
+    http: endpoint,
+  };
 }
 
 /** Finds out that the log takes records again, for a broker that turns gateways away. */

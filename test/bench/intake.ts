@@ -1,6 +1,7 @@
 /** Broker and log alone, for the transport bench: `node intake.ts FOLDER TOKEN [PORT]`. Ends with SIGTERM. */
 
 import { join } from 'node:path';
+import { tokenDoor } from '../../collector/broker/door.ts';
 import { startBroker } from '../../collector/broker.ts';
 import { openSqliteLog } from '../../collector/log/sqlite.ts';
 import type { Logger } from '../../collector/types.ts';
@@ -24,19 +25,17 @@ const log = await openSqliteLog({
   log: logger,
 });
 const broker = await startBroker({
-  host: '127.0.0.1',
-  port: Number(port),
+  plain: { host: '127.0.0.1', port: Number(port) },
   log,
   partitionOf,
-  gateways: {
-    authenticate(username, password) {
-      const [site, gateway] = username.split('/');
-      return site && gateway && password === token ? { site, gateway } : undefined;
-    },
-  },
+  door: tokenDoor((username, password) => {
+    const [site, gateway] = username.split('/');
+    return site && gateway && password === token ? { site, gateway } : undefined;
+  }),
   clock,
   metrics: {
     connections: () => {},
+    handshakeFailed: () => {},
     refused: () => {},
     takenOver: () => {},
     appended: () => {},

@@ -391,7 +391,7 @@ t.test('many that connect at once are all let in', async (t) => {
 
 t.test('a port that is taken is named', async (t) => {
   const test = await startTestBroker(t);
-  await t.rejects(startTestBroker(t, { port: test.broker.port }), {
+  await t.rejects(startTestBroker(t, { plain: { host: '127.0.0.1', port: test.broker.port } }), {
     code: 'COLLECTOR_PORT_TAKEN',
     message: new RegExp(`127.0.0.1:${test.broker.port}`),
   });

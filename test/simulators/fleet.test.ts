@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
+import { tokenDoor } from '../../collector/broker/door.ts';
 import type { Broker } from '../../collector/broker.ts';
 import { startBroker } from '../../collector/broker.ts';
 import type { Log, LogRecord } from '../../collector/log/log.ts';
@@ -26,6 +27,7 @@ const clock = { wallMs: () => Date.now() };
 const logger = { info() {}, warn() {}, error() {} };
 const metrics = {
   connections() {},
+  handshakeFailed() {},
   refused() {},
   takenOver() {},
   appended() {},
@@ -49,13 +51,11 @@ function openBroker(log: Log, port = 0): Promise<Broker> {
     const [site, gateway] = username.split('/');
     return site && gateway && password === TOKEN ? { site, gateway } : undefined;
   };
-  const gateways = { authenticate };
   return startBroker({
-    host: '127.0.0.1',
-    port,
+    plain: { host: '127.0.0.1', port },
     log,
     partitionOf,
-    gateways,
+    door: tokenDoor(authenticate),
     clock,
     metrics,
     logger,

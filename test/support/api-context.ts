@@ -10,11 +10,15 @@ import { LiveFleet } from '../../collector/api/live/fleet.ts';
 import { LiveIngest } from '../../collector/api/live/ingest.ts';
 import { noPeers } from '../../collector/api/peers.ts';
 import { boundedQueries } from '../../collector/api/queries.ts';
+import { ControlView } from '../../collector/control.ts';
 import { CollectorError } from '../../collector/errors.ts';
 import { ProfileFiles } from '../../collector/profiles/editing/profile_files.ts';
 import { loadConfiguration } from '../../collector/profiles/load.ts';
 import { PeopleQueries } from '../../collector/query/people.ts';
 import type { Store } from '../../collector/store/store.ts';
+import { GatewayAdmin } from '../../collector/trust/gateway_admin.ts';
+import { Trust } from '../../collector/trust/trust.ts';
+import { silentLogger } from './silent-logger.ts';
 
 /** What is secure takes long. */
 export const QUICK: PasswordCost = { ln: 1, r: 1, p: 1 };
@@ -40,6 +44,25 @@ export function fakeAccess(nowMs: number, policy: Partial<AccessPolicy> = {}): A
     clock: { wallMs: () => nowMs },
     passwordCost: QUICK,
   });
+}
+
+/** Without an authority: nobody enrols. */
+function fakeEnrolment(nowMs: number): GatewayAdmin {
+  const clock = { wallMs: () => nowMs };
+  const trust = new Trust({
+    authority: undefined,
+    trusted: [],
+    gatewayDays: 90,
+    graceDays: 30,
+    audit: { record: async () => undefined },
+    clock,
+    logger: silentLogger,
+    connected: () => undefined,
+    conflict: () => undefined,
+  });
+  trust.open(new ControlView({ put: async () => undefined, follow: async () => undefined }));
+  const address = () => ({ mqttPort: 0, names: [] });
+  return new GatewayAdmin({ trust, configured: [], address, clock });
 }
 
 export function fakeContext(nowMs: number, more: Partial<ApiContext> = {}): ApiContext {
@@ -87,6 +110,8 @@ export function fakeContext(nowMs: number, more: Partial<ApiContext> = {}): ApiC
     live: () => undefined,
     decisions: noDecisions,
     access: fakeAccess(nowMs),
+    enrolment: fakeEnrolment(nowMs),
+    transportOf: () => undefined,
     auditLog: { record: async () => undefined },
     auditHead: () => undefined,
     jobs: () => undefined,

@@ -8,6 +8,7 @@ import mqtt from 'mqtt';
 import type { Packet } from 'mqtt-packet';
 import mqttPacket from 'mqtt-packet';
 import type { Test } from 'tap';
+import { tokenDoor } from '../../collector/broker/door.ts';
 import type { BrokerMetrics, BrokerRefusal } from '../../collector/broker/metrics.ts';
 import type { Broker, BrokerOptions } from '../../collector/broker.ts';
 import { startBroker } from '../../collector/broker.ts';
@@ -43,6 +44,7 @@ export class CountingMetrics implements BrokerMetrics {
 
   connections(): void {}
   appended(): void {}
+  handshakeFailed(): void {}
 
   refused(reason: BrokerRefusal): void {
     this.refusals.set(reason, (this.refusals.get(reason) ?? 0) + 1);
@@ -77,11 +79,10 @@ export async function startTestBroker(
   const log = new FaultyLog(inner);
   const metrics = new CountingMetrics();
   const broker = await startBroker({
-    host: '127.0.0.1',
-    port: 0,
+    plain: { host: '127.0.0.1', port: 0 },
     log,
     partitionOf: () => 0,
-    gateways: { authenticate: authenticateTest },
+    door: tokenDoor(authenticateTest),
     clock: { wallMs: () => Date.now() },
     metrics,
     logger: silentLogger,

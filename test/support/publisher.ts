@@ -15,9 +15,16 @@ export interface PublisherOptions {
   port: number;
   site: string;
   gateway: string;
-  token: string;
+  /** Left out: by certificate. */
+  token?: string;
   /** PEM of the authority: connects with TLS. */
   ca?: string;
+  /** PEM of the gateway's own certificate, and its key. */
+  cert?: string;
+  key?: string;
+  installId?: string;
+  /** Left out: it comes back by itself. */
+  reconnectPeriod?: number;
 }
 
 const INSTALL_ID = '0123456789abcdef';
@@ -36,16 +43,18 @@ export class Publisher {
   }
 
   static async connect(options: PublisherOptions): Promise<Publisher> {
-    const { port, site, gateway, token, ca } = options;
+    const { port, site, gateway, token, ca, cert, key } = options;
+    const { installId = INSTALL_ID, reconnectPeriod = 500 } = options;
     const client = await mqtt.connectAsync({
       ...(ca !== undefined && { protocol: 'mqtts' as const, ca }),
+      ...(cert !== undefined && { cert }),
+      ...(key !== undefined && { key }),
       host: '127.0.0.1',
       port,
       protocolVersion: 4,
-      username: `${site}/${gateway}`,
-      password: token,
-      clientId: `${site}/${gateway}/${INSTALL_ID}`,
-      reconnectPeriod: 500,
+      ...(token !== undefined && { username: `${site}/${gateway}`, password: token }),
+      clientId: `${site}/${gateway}/${installId}`,
+      reconnectPeriod,
     });
     return new Publisher(options, client);
   }

@@ -8,6 +8,7 @@ import { stringify } from 'yaml';
 import type { RunningCollector } from '../../collector/collector.ts';
 import { startCollector } from '../../collector/collector.ts';
 import { loadConfig } from '../../collector/config.ts';
+import type { Clock } from '../../collector/types.ts';
 import { QUICK } from './api-context.ts';
 import { Publisher } from './publisher.ts';
 import { silentLogger } from './silent-logger.ts';
@@ -17,12 +18,20 @@ export const TOKENS = { gw1: 'token-of-gateway-1', gw2: 'token-of-gateway-2' };
 export class TestCollector {
   readonly folder = mkdtempSync(join(tmpdir(), 'fms-collector-'));
   #running: RunningCollector | undefined;
-  #ports = { mqtt: 0, http: 0 };
+  #ports = { mqtt: 0, mqttTls: 0, http: 0 };
   readonly #more: Record<string, unknown>;
 
-  /** `more`: further sections of its configuration. */
-  constructor(more: Record<string, unknown> = {}) {
+  readonly #tls: Record<string, unknown> | undefined;
+  readonly #clock: Clock;
+
+  /** `more`: further sections of its configuration. `tls`: what mqtt.tls holds; left out, there is none. */
+  constructor(
+    more: Record<string, unknown> = {},
+    { tls, clock }: { tls?: Record<string, unknown>; clock?: Clock } = {},
+  ) {
     this.#more = more;
+    this.#tls = tls;
+    this.#clock = clock ?? { wallMs: () => Date.now() };
   }
 
   get clickhousePort(): number {
@@ -35,6 +44,11 @@ export class TestCollector {
 
   get mqttPort(): number {
     return this.#ports.mqtt;
+  }
+
+  /** With `tls`. */
+  get mqttTlsPort(): number {
+    return this.#ports.mqttTls;
   }
 
   /** Keeps its ports from start to start. Resolves when it is ready. */
@@ -53,15 +67,22 @@ export class TestCollector {
       sites: { demo: { time_zone: 'Asia/Seoul' } },
       gateways,
       ...this.#more,
+      ...(this.#tls && {
+        mqtt: {
+          port: this.#ports.mqtt,
+          tls: { host: '127.0.0.1', port: this.#ports.mqttTls, ...this.#tls },
+        },
+      }),
     };
     writeFileSync(file, stringify(content));
     this.#running = await startCollector(loadConfig(file), {
-      clock: { wallMs: () => Date.now() },
+      clock: this.#clock,
       logger: silentLogger,
       version: '0.0.0-test',
       passwordCost: QUICK,
     });
-    this.#ports = { mqtt: this.#running.mqttPort, http: this.#running.httpPort };
+    const { mqttPort: mqtt, mqttTlsPort: mqttTls, httpPort: http } = this.#running;
+    this.#ports = { mqtt, mqttTls, http };
     await until(async () => (await fetch(`${this.base}/readyz`)).ok);
   }
 

@@ -68,6 +68,22 @@ export const GATEWAY = object({
     step_ms: { type: 'number', description: 'The last step of its wall clock.' },
   }),
   readers: { type: 'array', items: READER },
+  certificate: {
+    ...object({
+      not_after_ms: TIME_MS,
+      state: {
+        enum: ['valid', 'renew_soon', 'grace', 'expired'],
+        description:
+          'renew_soon: an agent that is well would have renewed it. grace: over, and let in for a while yet. expired: let in no more.',
+      },
+    }),
+    type: ['object', 'null'],
+    description: 'The one that counts; null: it comes by token.',
+  },
+  transport: {
+    enum: ['tls', 'plain', null],
+    description: 'Null: not connected, or to another process.',
+  },
   state_ms: nullable({ ...TIME_MS, description: 'Its own time of that state.' }),
   updated_ms: nullable({ ...TIME_MS, description: 'When the collector had it.' }),
   ledger: object(LEDGER_NUMBERS),
@@ -144,6 +160,8 @@ export function knownGateways(context: ApiContext): KnownGateway[] {
     });
   for (const { site, gateway } of context.gateways)
     all.set(`${site}/${gateway}`, { site, gateway, configured: true });
+  for (const { site, gateway, state } of context.enrolment.known())
+    all.set(`${site}/${gateway}`, { site, gateway, configured: state !== 'revoked' });
   return [...all.values()].sort((a, b) => compare(a.site, b.site) || compare(a.gateway, b.gateway));
 }
 
@@ -170,10 +188,19 @@ export function gatewayItem(
     },
     clock: { unsynced: row?.clockUnsynced ?? false, step_ms: row?.clockStepMs ?? 0 },
     readers: readersOf(row),
+    certificate: certificateOf(context, `${site}/${gateway}`),
+    transport: context.transportOf(`${site}/${gateway}`) ?? null,
     state_ms: row?.stateMs ?? null,
     updated_ms: row?.updatedMs ?? null,
     ledger: ledgerSums(context.fleet.ledgerOf(site, gateway)),
   };
+}
+
+function certificateOf({ enrolment, clock }: ApiContext, key: string): object | null {
+  const certificate = enrolment.certificateOf(key);
+  if (certificate === undefined) return null;
+  const state = enrolment.validity(certificate, clock.wallMs());
+  return { not_after_ms: certificate.notAfterMs, state };
 }
 
 function readersOf(row: GatewayEntry | undefined): object[] {

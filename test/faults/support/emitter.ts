@@ -85,7 +85,7 @@ export class Emitter {
       port,
       protocolVersion: 4,
       username: `${site}/${gateway}`,
-      password: token,
+      ...(token !== undefined && { password: token }),
       clientId: `${site}/${gateway}/${INSTALL_ID}`,
       reconnectPeriod: 250,
     });

@@ -1,0 +1,16 @@
+/** How a certificate of a gateway stands. Agents renew when a third of its time is left. */
+
+export type Validity = 'valid' | 'renew_soon' | 'grace' | 'expired';
+
+/** With less than this left something keeps the agent from renewing: it has tried for long. */
+const SOON_SHARE = 1 / 6;
+
+export function validityOf(
+  { notBeforeMs, notAfterMs }: { notBeforeMs: number; notAfterMs: number },
+  graceMs: number,
+  nowMs: number,
+): Validity {
+  if (nowMs >= notAfterMs + graceMs) return 'expired';
+  if (nowMs >= notAfterMs) return 'grace';
+  return nowMs > notAfterMs - (notAfterMs - notBeforeMs) * SOON_SHARE ? 'renew_soon' : 'valid';
+}
