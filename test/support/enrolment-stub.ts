@@ -28,8 +28,8 @@ export function stubRegistered(
     invitation: state === 'invited' ? { expires_ms: nowMs + 5 * 3_600_000 } : null,
     without_tls: false,
     install_id: hasOne ? 'b1c2d3e4f5a60718' : null,
-    changed_ms: state === 'configured' ? 0 : nowMs - 3_600_000,
-    changed_by: state === 'configured' ? '' : 'admin',
+    changed_ms: state === 'configured' ? null : nowMs - 3_600_000,
+    changed_by: state === 'configured' ? null : 'admin',
     ...more,
   };
 }
@@ -79,7 +79,7 @@ export class EnrolmentStub {
     own: true,
   };
   names = ['collector.plant.example', 'localhost', '192.0.2.10', '2001:db8::7'];
-  mqttPort: number | null = 8883;
+  mqttPort = 8883;
   /** What was asked for, in order. */
   readonly deeds: { method: string; path: string; body: Record<string, unknown> }[] = [];
   /** Code of the answer to the next deed; ''; it is done. */

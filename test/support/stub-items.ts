@@ -29,6 +29,8 @@ export function stubGateway(more: Partial<Gateway> = {}): Gateway {
         last_error: '',
       },
     ],
+    certificate: { not_after_ms: nowMs + 60 * 86_400_000, state: 'valid' },
+    transport: 'tls',
     state_ms: nowMs - 3_000,
     updated_ms: nowMs - 2_900,
     ledger: stubLedger(),

@@ -111,7 +111,7 @@ t.test('fingerprints are shown as the gateway shows them, and compared as typed'
 t.test('commands and their file', async (t) => {
   t.equal(urlOf('collector.plant.example', 8883), 'mqtts://collector.plant.example:8883');
   t.equal(urlOf('2001:db8::7', 18883), 'mqtts://[2001:db8::7]:18883');
-  t.equal(urlOf('h', null), 'mqtts://h:8883');
+  t.equal(urlOf('h', 0), 'mqtts://h:8883');
   t.equal(commandOf('mqtts://h:8883', 'T'), 'sudo fms-agent enroll mqtts://h:8883 T');
   const names = ['localhost', '127.0.0.1', '*.plant.example', '192.0.2.10', 'c.example'];
   t.equal(hostFor(names, 'c.example'), 'c.example', 'as this page was reached');

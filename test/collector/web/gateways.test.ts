@@ -13,7 +13,7 @@ import {
   offsetMs,
 } from '../../../collector/web/src/pages/gateways/fleet.ts';
 import { jsonLines } from '../../../collector/web/src/pages/gateways/ndjson.ts';
-import type { Gateway } from '../../../collector/web/src/pages/gateways/types.ts';
+import type { CertificateState, Gateway } from '../../../collector/web/src/pages/gateways/types.ts';
 import { GATEWAYS_WORDS } from '../../../collector/web/src/pages/gateways/words.ts';
 import { GapReason } from '../../../proto/model.ts';
 import { noBrowser } from '../../support/browser.ts';
@@ -52,6 +52,11 @@ t.test('what needs a person comes first', async (t) => {
     ['balance', 'full', 'offline', 'clock', 'late', 'well'],
   );
   t.equal(needOf(stubGateway()), 0);
+  const certified = (state: CertificateState) =>
+    needOf(stubGateway({ certificate: { not_after_ms: 1, state } }));
+  t.same([certified('valid'), certified('renew_soon'), certified('grace')], [0, 2, 2]);
+  t.equal(certified('expired'), 3);
+  t.equal(needOf(stubGateway({ certificate: null, transport: 'plain' })), 0, 'a choice');
   const of = (seconds: number) => ({ buffer: { ...buffer, seconds_until_eviction: seconds } });
   t.same(
     [3_599, 3_600, 86_399, 86_400].map((s) => evictionLevel(of(s))),
@@ -128,6 +133,8 @@ const GATEWAYS: Gateway[] = [
   stubGateway({
     gateway: 'gw3',
     ledger: stubLedger(LOST),
+    // Half an hour more: what is said is whole days.
+    certificate: { not_after_ms: Date.now() + 5.02 * 86_400_000, state: 'renew_soon' },
     readers: [{ device: HOSTILE, status: 'failing', last_error: HOSTILE, ...READER }],
   }),
   stubGateway({ gateway: LONG, version: LONG, ledger: stubLedger({ balance: -5 }) }),
@@ -173,6 +180,8 @@ t.test('the pages', { skip: noBrowser }, async (t) => {
     await ledger.getByText('In 1 epochs the numbers do not add up').waitFor();
     t.match(await ledger.locator('tbody tr').first().textContent(), EPOCH, 'the newest first');
     await page.locator('#readers').getByText('fails').waitFor();
+    await page.getByText('encrypted (TLS)').waitFor();
+    await page.getByText('certificate ends in 5 days and was not renewed').first().waitFor();
     await page.locator('#events').getByText('of_later').waitFor();
     t.match(
       await page.getByRole('link', { name: 'Show in quarantine' }).getAttribute('href'),

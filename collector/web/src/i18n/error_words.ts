@@ -129,6 +129,30 @@ export const KOREAN_ERRORS: Readonly<Record<string, ErrorWords>> = {
     cause: '이 프로그램의 테이블을 읽는 것 이상의 일을 하는 문장입니다.',
     hint: 'SELECT, WITH, EXPLAIN, SHOW TABLES, DESCRIBE만 받습니다.',
   },
+  TRUST_OFF: {
+    cause: '이 수집기에는 인증 기관이 없습니다. mqtt.tls, http.tls, ca가 모두 설정되지 않았습니다.',
+    hint: 'collector.yaml에 `mqtt: {tls: {}}`를 추가하고 수집기를 다시 시작하세요.',
+  },
+  TRUST_AUTHORITY_INVALID: {
+    cause: '인증 기관의 인증서나 키를 읽을 수 없거나, 서로 맞지 않거나, 만료되었습니다.',
+    hint: 'ca.cert_file과 ca.key_file, 또는 data_dir/ca의 소유자와 권한을 확인하세요.',
+  },
+  GATEWAY_REFUSED: {
+    cause: '게이트웨이의 상태에서 할 수 없는 작업이거나, 같은 이름이 이미 있습니다.',
+    hint: '게이트웨이 목록에서 상태를 확인하세요.',
+  },
+  GATEWAY_NAME_INVALID: {
+    cause: '인증서나 토픽에 쓸 수 없는 사업장 또는 게이트웨이 이름입니다.',
+    hint: '글자, 숫자, “-” 등만 쓸 수 있고 “/”, “+”, “#”은 쓸 수 없습니다. 사업장과 게이트웨이를 합쳐 64바이트 이하여야 합니다.',
+  },
+  ENROL_NOT_FOUND: {
+    cause: '그런 요청이 없거나 이미 끝났습니다.',
+    hint: '요청은 기한이 지나면 없어집니다. 게이트웨이에서 `fms-agent enroll`로 다시 요청하세요.',
+  },
+  ENROL_KEY_REFUSED: {
+    cause: '키의 지문이 다르거나, ECDSA P-256 키가 아니거나, 보낸 쪽의 키임이 증명되지 않았습니다.',
+    hint: '지문을 다시 비교하세요. 다르면 승인하지 말고, 게이트웨이에서 `fms-agent enroll`을 다시 실행하세요.',
+  },
   COLLECTOR_NOT_TRUSTED: {
     cause: '그 주소에서 응답한 쪽의 인증서를 신뢰할 수 없어 아무것도 보내지 않았습니다.',
     hint: '수집기 로그에서 주소와 이유를 확인하세요.',

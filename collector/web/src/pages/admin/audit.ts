@@ -14,6 +14,7 @@ export const ACTIONS = [
   'session.',
   'user.',
   'token.',
+  'gateway.',
   'alert.acknowledge',
   'silence.',
   'anomaly.mark',

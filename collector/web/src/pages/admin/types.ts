@@ -62,4 +62,5 @@ export interface GatewayItem {
   updated_ms: number | null;
   /** Of the connection that it has now; null: none. */
   transport: 'tls' | 'plain' | null;
+  certificate: { state: 'valid' | 'renew_soon' | 'grace' | 'expired' } | null;
 }

@@ -7,7 +7,9 @@ import { formatBytes, formatCount, formatDuration } from '../../i18n/format.ts';
 import type { Say } from '../../i18n/say.ts';
 import { useSay } from '../../i18n/say.ts';
 import { Mark, Name } from '../../ui/mark.tsx';
+import { Time } from '../../ui/time.tsx';
 import {
+  certificateLevel,
   clockLevel,
   evictionLevel,
   failingReaders,
@@ -37,7 +39,42 @@ export function StateCell({ gateway }: { gateway: Gateway }): ReactNode {
           <Mark level="note">{say('unconfigured')}</Mark>
         </small>
       )}
+      {certificateLevel(gateway) === 'calm' ? null : (
+        <small>
+          <CertificateMark gateway={gateway} />
+        </small>
+      )}
       <FailingReaders gateway={gateway} />
+    </>
+  );
+}
+
+function CertificateMark({ gateway }: { gateway: Gateway }): ReactNode {
+  const say = useSay(GATEWAYS_WORDS);
+  const nowMs = useNowMs();
+  const { certificate } = gateway;
+  if (certificate === null) return null;
+  const age = formatDuration(certificate.not_after_ms - nowMs, say);
+  return (
+    <Mark level={certificateLevel(gateway)}>
+      {say(`certificate_${certificate.state}`, { age })}
+    </Mark>
+  );
+}
+
+/** How it comes in, and until when it may. */
+export function CertificateCell({ gateway }: { gateway: Gateway }): ReactNode {
+  const say = useSay(GATEWAYS_WORDS);
+  const { certificate, site } = gateway;
+  if (certificate === null) return say('by_token');
+  return (
+    <>
+      <Time ms={certificate.not_after_ms} site={site} />
+      {certificate.state === 'valid' ? null : (
+        <small>
+          <CertificateMark gateway={gateway} />
+        </small>
+      )}
     </>
   );
 }

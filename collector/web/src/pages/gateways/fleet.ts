@@ -44,6 +44,11 @@ export function failingReaders({ status, readers }: Pick<Gateway, 'status' | 're
   return status === 'online' ? readers.filter((reader) => reader.status !== 'ok') : [];
 }
 
+export function certificateLevel({ certificate }: Pick<Gateway, 'certificate'>): Level {
+  if (certificate === null || certificate.state === 'valid') return 'calm';
+  return certificate.state === 'expired' ? 'bad' : 'warn';
+}
+
 export function ledgerLevel({ balance, gap_readings }: LedgerNumbers): Level {
   if (balance !== 0) return 'bad';
   return gap_readings > 0 ? 'warn' : 'calm';
@@ -54,7 +59,13 @@ export function needOf(gateway: Gateway): number {
   if (gateway.ledger.balance !== 0) return 4;
   if (evictionLevel(gateway) === 'bad') return 4;
   if (gateway.status === 'offline' || gateway.status === 'silent') return 3;
-  const levels = [evictionLevel(gateway), clockLevel(gateway), statusLevel(gateway)];
+  const levels = [
+    evictionLevel(gateway),
+    clockLevel(gateway),
+    statusLevel(gateway),
+    certificateLevel(gateway),
+  ];
+  if (levels.includes('bad')) return 3;
   if (failingReaders(gateway).length > 0 || levels.includes('warn')) return 2;
   return levels.includes('note') ? 1 : 0;
 }

@@ -16,7 +16,7 @@ import type { Column } from '../../ui/table.tsx';
 import { Table } from '../../ui/table.tsx';
 import { Age, Time } from '../../ui/time.tsx';
 import { ZoneNote } from '../../ui/zone_note.tsx';
-import { BufferCell, ClockCell, EvictionCell, StateCell } from './cells.tsx';
+import { BufferCell, CertificateCell, ClockCell, EvictionCell, StateCell } from './cells.tsx';
 import { DeepCheckPart } from './deep_check.tsx';
 import { EventsPart } from './events.tsx';
 import { LedgerPart } from './ledger.tsx';
@@ -75,7 +75,8 @@ export default function GatewayPage(): ReactNode {
 function Facts({ gateway }: { gateway: Gateway }): ReactNode {
   const say = useSay(GATEWAYS_WORDS);
   const { language } = usePreferences();
-  const { site, version, install_id, epoch, last_seq, state_ms, updated_ms, ledger } = gateway;
+  const { site, version, install_id, epoch, last_seq, state_ms, updated_ms, ledger, transport } =
+    gateway;
   const facts: [string, ReactNode][] = [
     [say('state'), <StateCell key="state" gateway={gateway} />],
     [say('last_seen'), updated_ms === null ? '–' : <Age key="seen" ms={updated_ms} />],
@@ -87,6 +88,8 @@ function Facts({ gateway }: { gateway: Gateway }): ReactNode {
     [say('install'), <Name key="install" text={install_id || '–'} />],
     [say('epoch'), <code key="epoch">{epoch || '–'}</code>],
     [say('last_number'), formatCount(last_seq, language)],
+    [say('transport'), transport === null ? '–' : say(`transport_${transport}`)],
+    [say('certificate_until'), <CertificateCell key="certificate" gateway={gateway} />],
   ];
   const here = `?site=${encodeURIComponent(site)}&gateway=${encodeURIComponent(gateway.gateway)}`;
   return (

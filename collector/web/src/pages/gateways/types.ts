@@ -1,5 +1,8 @@
 /** What the API answers about gateways and ledgers. Times are UTC milliseconds. */
 
+/** renew_soon: it should have renewed it. grace: over, and let in for a while yet. expired: let in no more. */
+export type CertificateState = 'valid' | 'renew_soon' | 'grace' | 'expired';
+
 export type GatewayStatus = 'online' | 'late' | 'silent' | 'offline' | 'never_seen';
 
 export interface LedgerNumbers {
@@ -38,6 +41,10 @@ export interface Gateway {
   buffer: { readings: number; bytes: number; seconds_until_eviction: number | null };
   clock: { unsynced: boolean; step_ms: number };
   readers: Reader[];
+  /** Null: it comes by token. */
+  certificate: { not_after_ms: number; state: CertificateState } | null;
+  /** Null: not connected, or to another process. */
+  transport: 'tls' | 'plain' | null;
   state_ms: number | null;
   updated_ms: number | null;
   ledger: LedgerNumbers;

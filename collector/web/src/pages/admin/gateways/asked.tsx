@@ -118,7 +118,7 @@ function pathOf({ site, gateway }: Registered): string {
   return `enrolment/gateways/${encodeURIComponent(site)}/${encodeURIComponent(gateway)}`;
 }
 
-type Made = MadeToken & Partial<Omit<MadeTokens, 'items'>>;
+type Made = MadeToken & Omit<MadeTokens, 'items'>;
 
 const deeds: Record<
   Deed,
@@ -126,7 +126,7 @@ const deeds: Record<
 > = {
   token: async (path, asked) => {
     const made = await send<Made>('POST', `${path}/token`, asked);
-    const { mqtt_port = null, names = [], ...item } = made;
+    const { mqtt_port, names, ...item } = made;
     return { items: [item], mqtt_port, names };
   },
   revoke: (path, _token, reason) => send('POST', `${path}/revoke`, { reason }),

@@ -53,11 +53,14 @@ export function GatewayList(props: {
         {
           key: 'certificate',
           head: say('certificate'),
-          cell: ({ certificate, state }) =>
+          cell: ({ certificate, state, seen }) =>
             certificate === null || state === 'revoked' ? (
               '–'
             ) : (
-              <CertificateEnd certificate={certificate} />
+              <CertificateEnd
+                certificate={certificate}
+                isLetIn={seen?.certificate?.state !== 'expired'}
+              />
             ),
         },
         { key: 'connection', head: say('connection'), cell: ({ seen }) => <Seen seen={seen} /> },
@@ -65,13 +68,13 @@ export function GatewayList(props: {
           key: 'changed',
           head: say('changed'),
           cell: ({ changed_ms, changed_by }) =>
-            changed_ms <= 0 ? (
+            changed_ms === null ? (
               '–'
             ) : (
               <>
                 <Age ms={changed_ms} />
                 <small>
-                  <Name text={say('by', { who: changed_by })} />
+                  <Name text={say('by', { who: changed_by ?? '' })} />
                 </small>
               </>
             ),
@@ -116,7 +119,12 @@ function State({ row }: { row: Row }): ReactNode {
   );
 }
 
-function CertificateEnd({ certificate }: { certificate: GatewayCertificate }): ReactNode {
+function CertificateEnd(props: {
+  certificate: GatewayCertificate;
+  /** Also after its end. */
+  isLetIn: boolean;
+}): ReactNode {
+  const { certificate, isLetIn } = props;
   const say = useSay(ENROLMENT_WORDS);
   const nowMs = useNowMs();
   const validity = validityOf(certificate, nowMs);
@@ -127,7 +135,7 @@ function CertificateEnd({ certificate }: { certificate: GatewayCertificate }): R
       {validity === 'good' ? null : (
         <small>
           <Mark level={LEVEL_OF[validity]}>
-            {say(validity === 'near' ? 'ends_soon' : 'ended', { age })}
+            {say(validity === 'near' ? 'ends_soon' : isLetIn ? 'ended' : 'ended_for_good', { age })}
           </Mark>
         </small>
       )}

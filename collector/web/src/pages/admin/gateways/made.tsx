@@ -34,7 +34,7 @@ export function MadeDialog(props: { made: MadeTokens; onClose: () => void }): Re
   return (
     <Dialog title={say(isMany ? 'made' : 'made_one')} onClose={onClose}>
       <p>{first === undefined ? '' : say('made_note', { age: leftOf(first.expires_ms) })}</p>
-      {mqtt_port === null ? (
+      {mqtt_port === 0 ? (
         <p>
           <Mark level="warn">{say('made_no_tls')}</Mark>
         </p>

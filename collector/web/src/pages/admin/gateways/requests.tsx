@@ -66,7 +66,8 @@ export function RequestsPanel(props: {
           title={say('ask_reject')}
           deed={say('reject')}
           onConfirm={async () => {
-            await send('POST', `enrolment/requests/${encodeURIComponent(asks.request.id)}/reject`);
+            const path = `enrolment/requests/${encodeURIComponent(asks.request.id)}/reject`;
+            await send('POST', path, {});
             await onDecided();
           }}
           onClose={close}

@@ -5,9 +5,9 @@ import type { MadeToken } from './types.ts';
 const PORT = 8883;
 
 /** Where gateways reach the collector. */
-export function urlOf(host: string, port: number | null): string {
+export function urlOf(host: string, port: number): string {
   const name = host.includes(':') ? `[${host}]` : host;
-  return `mqtts://${name}:${port ?? PORT}`;
+  return `mqtts://${name}:${port === 0 ? PORT : port}`;
 }
 
 export function commandOf(url: string, token: string): string {

@@ -21,8 +21,9 @@ export interface Registered {
   invitation: { expires_ms: number } | null;
   without_tls: boolean;
   install_id: string | null;
-  changed_ms: number;
-  changed_by: string;
+  /** Null: never here. */
+  changed_ms: number | null;
+  changed_by: string | null;
 }
 
 /** A token that is shown this once. */
@@ -35,8 +36,8 @@ export interface MadeToken {
 
 export interface MadeTokens {
   items: MadeToken[];
-  /** Null: the collector does not listen with TLS. */
-  mqtt_port: number | null;
+  /** 0: the collector does not listen with TLS. */
+  mqtt_port: number;
   /** Host names and addresses in the server's certificate. */
   names: string[];
 }
