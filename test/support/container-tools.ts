@@ -61,22 +61,34 @@ const TOOLS = {
 
 export type ToolName = keyof typeof TOOLS;
 
-/** Its path, or why it cannot be had. With CI=true it throws instead. */
-export function containerTool(name: ToolName): { path: string } | { missing: string } {
+export interface FoundTool {
+  /** Empty when it is missing. */
+  path: string;
+  /** Why it cannot be had; empty when it is there. */
+  missing: string;
+}
+
+/** Fetches it if need be. With CI=true it throws when it cannot be had. */
+export function containerTool(name: ToolName): FoundTool {
   const tool: Tool = TOOLS[name];
   const folder = `tool-${name}-${tool.version}`;
   const there = cacheFolders()
     .map((cache) => join(cache, folder, tool.result))
     .find((path) => existsSync(path));
-  if (there !== undefined) return { path: there };
+  if (there !== undefined) return { path: there, missing: '' };
   try {
     fetchTool(tool, join(writableCache(), folder));
-    return { path: join(writableCache(), folder, tool.result) };
+    return { path: join(writableCache(), folder, tool.result), missing: '' };
   } catch (error) {
     const missing = `needs ${name} (${tool.package} ${tool.version} of ${tool.from}): ${error}`;
     if (process.env.CI === 'true') throw new Error(missing, { cause: error });
-    return { missing };
+    return { path: '', missing };
   }
+}
+
+/** What `skip` of a test is. */
+export function whyWithout(...tools: FoundTool[]): string | false {
+  return tools.map(({ missing }) => missing).find((missing) => missing !== '') ?? false;
 }
 
 function fetchTool(tool: Tool, folder: string): void {

@@ -86,6 +86,7 @@ export class Container {
 
   /** `docker exec`: as the same user, with the same rights. */
   async exec(...command: string[]): Promise<Executed> {
+    if (!this.runs) throw new Error(`the container ended: ${this.output}`);
     const enter = ['--target', String(this.pid), '--mount', '--pid', '--uts', '--ipc'];
     const args = [...enter, '--root', '--wd', ...this.#asUser({}, command)];
     return await new Promise((resolve) => {
