@@ -49,6 +49,8 @@ export interface Pace {
   timeRetryMaxMs: number;
   renewRetryMs: number;
   renewRetryMaxMs: number;
+  /** From one that worked to the next one, whatever the clock says. */
+  renewPauseMs: number;
   /** For one question and its answer. */
   answerMs: number;
 }
@@ -59,6 +61,7 @@ const PACE: Pace = {
   timeRetryMaxMs: 300_000,
   renewRetryMs: 60_000,
   renewRetryMaxMs: 6 * 3_600_000,
+  renewPauseMs: 6 * 3_600_000,
   answerMs: 15_000,
 };
 
@@ -254,6 +257,7 @@ export class IdentityKeeper {
       });
       this.#renewalsTotal++;
       this.#takeOver();
+      this.#renewAtMonoMs = clock.monoMs() + this.#jittered(this.#pace.renewPauseMs);
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       this.#failedToRenew(error, log);
