@@ -1,5 +1,6 @@
 /** What the file holds, as far as it is kept in memory: ends of the queue, counts, epochs, gaps, meta. */
 
+import { READINGS_PER_CHUNK_MAX } from '../../proto/limits.ts';
 import type { Epoch } from '../../proto/model.ts';
 import { AgentError } from '../errors.ts';
 import type { DeclaredGap } from '../types.ts';
@@ -10,6 +11,7 @@ import { epochOfRow, epochWithoutRow } from './epochs.ts';
 import { META_MARK } from './mark.ts';
 import type { MetaRow, SizedHeadRow } from './rows.ts';
 import { chunkHeadOk, gapOfRow, gapRowCrc, isName, metaRowCrc, toHex } from './rows.ts';
+import type { BufferSeal } from './seal.ts';
 
 export interface Contents {
   /** Oldest and newest row of the queue. */
@@ -46,7 +48,7 @@ export function requireFormat(statements: Statements): void {
 }
 
 /** Reads the ends of the queue and the small tables: the time does not depend on the backlog. */
-export function loadContents(statements: Statements): Contents {
+export function loadContents(statements: Statements, seal: BufferSeal): Contents {
   const meta = loadMeta(statements.meta.all());
   const first = statements.firstHead.get();
   const last = statements.lastHead.get();
@@ -62,7 +64,7 @@ export function loadContents(statements: Statements): Contents {
     .all()
     .filter((row) => isName(row.epoch) && gapRowCrc(row) === row.row_crc)
     .map(gapOfRow);
-  const { epochs, newest } = loadEpochs(statements, last, gaps);
+  const { epochs, newest } = loadEpochs(statements, seal, last, gaps);
   return {
     first,
     last,
@@ -125,6 +127,7 @@ export function spanOf(
 
 function loadEpochs(
   statements: Statements,
+  seal: BufferSeal,
   last: SizedHeadRow | undefined,
   gaps: readonly DeclaredGap[],
 ): { epochs: Map<Epoch, KnownEpoch>; newest: Epoch | undefined } {
@@ -137,11 +140,8 @@ function loadEpochs(
     newest = known.info.epoch;
   }
   // The row of the newest epoch is not written with every chunk: its last chunk says how far it got.
-  let end = last;
-  for (let i = 0; i < 64 && end !== undefined && !chunkHeadOk(end); i++) {
-    end = statements.headBefore.get(end.id);
-  }
-  if (end !== undefined && chunkHeadOk(end)) {
+  const { end, behind } = trustedEnd(statements, seal, last);
+  if (end !== undefined) {
     const epoch = toHex(end.epoch);
     if (!epochs.has(epoch)) {
       epochs.set(epoch, epochWithoutRow(epoch, '', 0));
@@ -149,11 +149,44 @@ function loadEpochs(
     }
     raiseLastSeq(epochs, epoch, end.first_seq + end.count - 1);
   }
+  // Their numbers are no proof, but without them their loss could not be declared: no more than chunks hold.
+  for (const head of behind) {
+    const epoch = toHex(head.epoch);
+    const known = epochs.get(epoch);
+    if (known === undefined || !chunkHeadOk(head)) continue;
+    const most = known.info.lastSeq + READINGS_PER_CHUNK_MAX;
+    raiseLastSeq(epochs, epoch, Math.min(most, head.first_seq + head.count - 1));
+  }
   for (const gap of gaps) {
     if (!epochs.has(gap.epoch)) epochs.set(gap.epoch, epochWithoutRow(gap.epoch, '', 0));
     raiseLastSeq(epochs, gap.epoch, gap.lastSeq);
   }
   return { epochs, newest };
+}
+
+/**
+ * The newest row that is what was written, and those behind it that are not, oldest first. Without
+ * encryption a right CRC is enough; with it the row must open, unless none does.
+ */
+function trustedEnd(
+  statements: Statements,
+  seal: BufferSeal,
+  last: SizedHeadRow | undefined,
+): { end: SizedHeadRow | undefined; behind: SizedHeadRow[] } {
+  const opens = (head: SizedHeadRow): boolean => {
+    const row = statements.chunk.get(head.id);
+    return row !== undefined && seal.open(row) !== undefined;
+  };
+  const behind: SizedHeadRow[] = [];
+  let head = last;
+  for (let i = 0; i < 64 && head !== undefined; i++) {
+    if (seal.on ? opens(head) : chunkHeadOk(head)) break;
+    behind.unshift(head);
+    head = statements.headBefore.get(head.id);
+  }
+  const isFound = head !== undefined && behind.length < 64;
+  if (!seal.on) return { end: isFound ? head : undefined, behind: [] };
+  return isFound ? { end: head, behind } : { end: behind.findLast(chunkHeadOk), behind: [] };
 }
 
 function raiseLastSeq(epochs: Map<Epoch, KnownEpoch>, epoch: Epoch, lastSeq: number): void {

@@ -18,38 +18,19 @@ export function rangeOf(head: ChunkHeadRow): Omit<Gap, 'reason'> {
 }
 
 /**
- * Whether what a row says of itself fits between its neighbours. With encryption a row that did not open
- * proves nothing by its CRCs, which anybody can compute: what it says counts only within the hole that
- * rows leave which did open.
- */
-export function fitsBetween(
-  before: ChunkHeadRow | undefined,
-  lost: ChunkHeadRow,
-  behind: ChunkHeadRow | undefined,
-  epochs: ReadonlyMap<Epoch, KnownEpoch>,
-): boolean {
-  if (!chunkHeadOk(lost)) return false;
-  const said = rangeOf(lost);
-  const known = epochs.get(said.epoch);
-  if (known === undefined || said.firstSeq < 1 || said.lastSeq > known.info.lastSeq) return false;
-  const previous = before === undefined ? undefined : rangeOf(before);
-  const next = behind === undefined ? undefined : rangeOf(behind);
-  if (previous?.epoch === said.epoch && said.firstSeq <= previous.lastSeq) return false;
-  return next?.epoch !== said.epoch || said.lastSeq < next.firstSeq;
-}
-
-/**
  * What a row between two others held, if its own numbers are damaged: what follows the one before and
  * precedes the one behind. Where there is none before, everything from 1: a declared range only labels
- * what is missing, so too much is harmless and too little is not.
+ * what is missing, so too much is harmless and too little is not. `isProof` false: the row's numbers are
+ * not believed although their CRC is right, for anybody can compute that.
  */
 export function lostBetween(
   before: ChunkHeadRow | undefined,
   lost: ChunkHeadRow | undefined,
   behind: ChunkHeadRow | undefined,
   epochs: ReadonlyMap<Epoch, KnownEpoch>,
+  isProof: (lost: ChunkHeadRow) => boolean = chunkHeadOk,
 ): Gap[] {
-  if (lost !== undefined && chunkHeadOk(lost)) {
+  if (lost !== undefined && isProof(lost)) {
     return [{ ...rangeOf(lost), reason: GapReason.CORRUPT }];
   }
   const previous = before !== undefined && chunkHeadOk(before) ? rangeOf(before) : undefined;
@@ -66,7 +47,10 @@ export function lostBetween(
     const lastSeq =
       next?.epoch === epoch ? next.firstSeq - 1 : (epochs.get(epoch)?.info.lastSeq ?? 0);
     if (firstSeq > lastSeq) continue;
-    gaps.push({ epoch, firstSeq, lastSeq, firstMs: 0, lastMs: 0, reason: GapReason.CORRUPT });
+    const said = lost !== undefined && chunkHeadOk(lost) ? rangeOf(lost) : undefined;
+    const isSame = said?.epoch === epoch && said.firstSeq === firstSeq && said.lastSeq === lastSeq;
+    const { firstMs, lastMs } = isSame ? said : { firstMs: 0, lastMs: 0 };
+    gaps.push({ epoch, firstSeq, lastSeq, firstMs, lastMs, reason: GapReason.CORRUPT });
   }
   return gaps;
 }

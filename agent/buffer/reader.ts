@@ -6,7 +6,7 @@ import type { PendingChunk } from '../types.ts';
 import type { Statements } from './database.ts';
 import { DamagedError } from './database.ts';
 import type { KnownEpoch } from './epochs.ts';
-import { fitsBetween, lostBetween } from './lost.ts';
+import { lostBetween } from './lost.ts';
 import type { ChunkHeadRow, ChunkRow } from './rows.ts';
 import { CHUNK_FLAG_UNSYNCED, chunkHeadOk, toHex } from './rows.ts';
 import type { BufferSeal } from './seal.ts';
@@ -92,8 +92,9 @@ function declareBad(
   doubtful.forEach((row, i) => {
     result.bad.set(row.id, Number.isSafeInteger(row.count) ? row.count : 0);
     if (context.seal.on) {
-      const said = fitsBetween(before, row, behind, context.epochs) ? row : undefined;
-      result.gaps.push(...lostBetween(before, said, behind, context.epochs));
+      // Only rows that opened say where the hole begins and ends.
+      const left = before ?? context.statements.headBefore.get(doubtful[0]!.id);
+      result.gaps.push(...lostBetween(left, row, behind, context.epochs, () => false));
       return;
     }
     const left = doubtful[i - 1] ?? before ?? context.statements.headBefore.get(row.id);

@@ -51,7 +51,8 @@ export function openStoreFile(options: RecoveryOptions): Opened {
       options.log.warn('buffer: the write-ahead log was damaged', { rescued_rows: rescued.length });
     }
     const settled = settleFile(file, options.keying);
-    return { file, contents: loadContents(file.statements), settled, salvaged: false };
+    const contents = loadContents(file.statements, settled.seal);
+    return { file, contents, settled, salvaged: false };
   } catch (error) {
     file?.db.close();
     if (!isDamage(error)) throw error;
@@ -85,7 +86,7 @@ export function openSalvaged(
   try {
     const settled = settleFile(file, keying);
     const notes = found?.notes ?? [];
-    const contents = loadContents(file.statements);
+    const contents = loadContents(file.statements, settled.seal);
     return { file, contents, settled: { ...settled, notes }, salvaged: true };
   } catch (error) {
     file.db.close();

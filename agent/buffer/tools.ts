@@ -209,7 +209,7 @@ function inspect(file: BufferFile, check: BufferCheck, keying: Keying): void {
   if (seal.mark !== undefined) check.problems.push(...notes);
   const lines = file.db.pragma(`integrity_check(${PROBLEMS_MAX})`) as { integrity_check: string }[];
   for (const { integrity_check: line } of lines) if (line !== 'ok') check.problems.push(line);
-  const contents = loadContents(file.statements);
+  const contents = loadContents(file.statements, seal);
   check.gaps = contents.gaps.map(({ id: _, ...gap }) => gap);
   const summaries = new Map<Epoch, EpochSummary>();
   for (const { info } of contents.epochs.values()) {
