@@ -222,6 +222,9 @@ for (const verb of ['disable', 'enable'] as const)
       process.exitCode = await setDisabled(name, isOff, withUrl(options), process.env, console);
     });
 
+const { addGatewayCommands } = await import('./commands/gateway_program.ts');
+addGatewayCommands(program, configured, withUrl);
+
 const audit = program
   .command('audit')
   .description('who did what: whether the log of it is whole, its head, a file of it');

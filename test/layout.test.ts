@@ -162,6 +162,7 @@ t.test('one owner for each package', async (t) => {
     'csv-parse': ['collector/backtest/recording', 'simulators/recording'],
     nodemailer: ['collector/notifiers/email'],
     '@peculiar/x509': ['collector/trust'],
+    'reflect-metadata': ['collector/trust'],
     pino: ['agent/main', 'agent/logger', 'collector/main', 'collector/logger'],
   };
   for (const [name, places] of Object.entries(owners)) {

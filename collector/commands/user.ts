@@ -95,7 +95,8 @@ function sayPassword({ name, password }: { name: string; password: string }, out
   output.log(password);
 }
 
-async function withApi(
+/** Says what went wrong, and answers with the exit code. */
+export async function withApi(
   options: ApiOptions,
   env: Env,
   output: Output,

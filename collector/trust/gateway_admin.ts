@@ -145,7 +145,7 @@ export class GatewayAdmin {
   ): Promise<Invited> {
     void this.authority;
     checkName(id.site, id.gateway);
-    this.#known(id);
+    this.requireKnown(id);
     const gateway = this.#options.trust.opened.registry.get(id);
     const isNew = now || gateway === undefined || gateway.revoked !== null;
     return await this.#invite(id, { validHours, isNew, by });
@@ -153,7 +153,7 @@ export class GatewayAdmin {
 
   async revoke(id: GatewayId, reason: string, by: string): Promise<void> {
     const { registry, invitations } = this.#options.trust.opened;
-    this.#known(id);
+    this.requireKnown(id);
     await registry.revoke(id, reason, by);
     await invitations.withdraw(gatewayKey(id));
   }
@@ -209,7 +209,7 @@ export class GatewayAdmin {
   }
 
   /** Throws API_NOT_FOUND. Who comes by another authority is not known before it is revoked. */
-  #known(id: GatewayId): void {
+  requireKnown(id: GatewayId): void {
     if (this.#options.trust.trustsOthers) return;
     if (this.standing(gatewayKey(id)) === undefined)
       throw new CollectorError('API_NOT_FOUND', `no gateway ${gatewayKey(id)}`);

@@ -246,6 +246,7 @@ function endRoutes(app: FastifyInstance, context: ApiContext): void {
       const { site } = request.params;
       const { reason } = request.body;
       requireAt(request, 'admin', site);
+      enrolment.requireKnown(request.params);
       const target = nameOf(request.params);
       const deed = { action: 'gateway.revoke', site, target, detail: { reason } } as const;
       await recordDeed(request, context, deed);

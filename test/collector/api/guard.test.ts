@@ -58,6 +58,8 @@ const LEVELS: Record<string, { may: string[]; unseen?: string[] }> = {
     unseen: ['operator b', 'admin b'],
   },
   'operator of all': { may: ['operator *', 'admin *'] },
+  admin: { may: ['admin a', 'admin b', 'admin *'] },
+  'admin of a': { may: ['admin a', 'admin *'] },
   'admin of all': { may: ['admin *'] },
 };
 
@@ -84,6 +86,37 @@ const ROUTES: Record<string, Asked | readonly Asked[]> = {
     body: { name: 'x', grants: [{ site: 'a', role: 'viewer' }], expires_ms: null },
   },
   'delete tokens/{id}': { level: 'viewer, of nothing', url: `tokens/${ID}` },
+  'get enrolment/ca': { level: 'viewer of all' },
+  'get enrolment/gateways': { level: 'admin' },
+  'post enrolment/gateways': {
+    level: 'admin of a',
+    body: { gateways: [{ site: 'a', gateway: 'gw9' }] },
+  },
+  'post enrolment/gateways/{site}/{gateway}/token': {
+    level: 'admin of a, of nothing',
+    url: 'enrolment/gateways/a/gw9/token',
+    body: {},
+  },
+  'post enrolment/gateways/{site}/{gateway}/revoke': {
+    level: 'admin of a, of nothing',
+    url: 'enrolment/gateways/a/gw9/revoke',
+    body: {},
+  },
+  'delete enrolment/gateways/{site}/{gateway}': {
+    level: 'admin of a, of nothing',
+    url: 'enrolment/gateways/a/gw9',
+  },
+  'get enrolment/requests': { level: 'admin' },
+  'post enrolment/requests/{id}/approve': {
+    level: 'admin, of nothing',
+    url: `enrolment/requests/${ID}/approve`,
+    body: { key_fingerprint: 'x' },
+  },
+  'post enrolment/requests/{id}/reject': {
+    level: 'admin, of nothing',
+    url: `enrolment/requests/${ID}/reject`,
+    body: {},
+  },
   'get overview': { level: 'viewer' },
   'get overview/wall': { level: 'viewer' },
   'get gateways': { level: 'viewer' },
@@ -408,6 +441,12 @@ t.test('nothing is changed that is not written down', async (t) => {
     'put profiles/files/{name}', // there is no folder
     'delete profiles/files/{name}',
     'post query', // there is no store
+    'post enrolment/gateways', // there is no authority; see test/collector/trust/api.test.ts
+    'post enrolment/gateways/{site}/{gateway}/token', // there are no gateways and no requests
+    'post enrolment/gateways/{site}/{gateway}/revoke',
+    'delete enrolment/gateways/{site}/{gateway}',
+    'post enrolment/requests/{id}/approve',
+    'post enrolment/requests/{id}/reject',
   ];
   for (const [route, one] of Object.entries(ROUTES)) {
     const [method = '', path = ''] = route.split(' ');
