@@ -3,6 +3,7 @@
  * those who forgot the s.
  */
 
+import { constants } from 'node:crypto';
 import type { IncomingMessage, RequestListener, Server, ServerOptions } from 'node:http';
 import { createServer as createPlainServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
@@ -37,7 +38,12 @@ export class TlsServers {
   /** In place of node:http's; for as many addresses as one listens at. Throws for an identity that is none. */
   create(options: ServerOptions, handler: RequestListener): Server {
     const server = createSecureServer(
-      { ...options, ...this.#context(), handshakeTimeout: BEGIN_TIMEOUT_MS },
+      {
+        ...options,
+        ...this.#context(),
+        handshakeTimeout: BEGIN_TIMEOUT_MS,
+        secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+      },
       handler,
     );
     this.#servers.add(server);

@@ -129,7 +129,7 @@ t.test('certificates that are nearly over, and what comes first', async (t) => {
   const nowMs = Date.now();
   const of = (days: number) => validityOf(stubCertificate(days), nowMs);
   t.same(
-    [of(60), of(14.1), of(13.9), of(0.1), of(-0.1)],
+    [of(60), of(15.1), of(14.9), of(0.1), of(-0.1)],
     ['good', 'good', 'near', 'near', 'ended'],
   );
   const week = { not_before_ms: nowMs - 5 * DAY_MS, not_after_ms: nowMs + 2 * DAY_MS };

@@ -2,9 +2,7 @@
 
 import type { Level } from '../../../ui/level.ts';
 
-const DAY_MS = 86_400_000;
-const NEAR_MS = 14 * DAY_MS;
-/** Agents renew when a third is left. */
+/** Agents renew when a third is left: with so little something keeps this one from it. The collector says the same. */
 const NEAR_SHARE = 1 / 6;
 
 export type Validity = 'good' | 'near' | 'ended';
@@ -14,7 +12,7 @@ export function validityOf(
   nowMs: number,
 ): Validity {
   if (nowMs >= not_after_ms) return 'ended';
-  const nearMs = Math.min(NEAR_MS, (not_after_ms - not_before_ms) * NEAR_SHARE);
+  const nearMs = (not_after_ms - not_before_ms) * NEAR_SHARE;
   return not_after_ms - nowMs < nearMs ? 'near' : 'good';
 }
 
