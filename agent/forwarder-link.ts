@@ -115,6 +115,16 @@ export function errorOfLink(
   return new AgentError('AGENT_COLLECTOR_UNREACHABLE', detail, { cause: error });
 }
 
+/** The connection was closed before the answer to CONNECT. */
+export function errorOfSilence({ url }: CollectorAddress): AgentError {
+  const { protocol, port } = new URL(url);
+  // What expects TLS closes at the first bytes of anything else.
+  if (protocol === 'mqtt:' && port === '8883') {
+    return new AgentError('AGENT_TLS_NEEDED', 'closed before the answer, at the port for TLS');
+  }
+  return new AgentError('AGENT_COLLECTOR_UNREACHABLE', 'closed before the answer to CONNECT');
+}
+
 const NOT_AUTHORISED = 5;
 
 /** The broker has one word for several reasons; what it cannot tell, the way of connecting does. */

@@ -11,7 +11,7 @@ import type { AgentErrorCode } from './errors.ts';
 import { AgentError } from './errors.ts';
 import { AwaitedBatches } from './forwarder-awaited.ts';
 import type { Forwarder, ForwarderOptions, ForwarderStatus } from './forwarder-contract.ts';
-import { errorOfLink, openLink } from './forwarder-link.ts';
+import { errorOfLink, errorOfSilence, openLink } from './forwarder-link.ts';
 import { errorFields } from './log.ts';
 import type { OutgoingBatch } from './outbox.ts';
 import { Outbox } from './outbox.ts';
@@ -244,7 +244,7 @@ class MqttForwarder implements Forwarder {
       failure ??
       (wasOnline
         ? new AgentError('AGENT_CONNECTION_LOST', 'the connection was closed by the other side')
-        : new AgentError('AGENT_COLLECTOR_UNREACHABLE', 'closed before the answer to CONNECT'));
+        : errorOfSilence(this.#options.collector));
     this.#fail(client, error);
   }
 
