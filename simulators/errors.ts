@@ -12,6 +12,10 @@ export const simErrors = {
     cause: 'An option of fms-sim has a value that it cannot have.',
     hint: 'Run the command with --help.',
   },
+  SIM_ENROLMENT_REFUSED: {
+    cause: 'A gateway of the fleet did not get its certificate from the collector.',
+    hint: 'Make new one-time tokens (fms-collector gateway add), and check that they are of this collector.',
+  },
   SIM_PORT_TAKEN: {
     cause: 'Another program listens on the port.',
     hint: 'Stop it, or choose another port with the option or variable that the message names.',

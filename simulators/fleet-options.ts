@@ -2,12 +2,13 @@
 
 import type { GatewayId } from '../proto/topics.ts';
 import { SimError } from './errors.ts';
+import type { FleetIdentities } from './fleet-identities.ts';
 import type { FleetMode } from './fleet-source.ts';
 import type { TruthSink } from './truth.ts';
 import { noTruth } from './truth.ts';
 
 export interface FleetOptions {
-  /** mqtt://host:port */
+  /** mqtt://host:port, or mqtts:// with `identities`. */
   url: string;
   site: string;
   /** How many; their names are the prefix and 1, 2, 3 … */
@@ -24,6 +25,8 @@ export interface FleetOptions {
   seconds: number | undefined;
   /** The token of a gateway. */
   tokenOf: (gateway: GatewayId) => string;
+  /** Their certificates; undefined: tokens. */
+  identities: FleetIdentities | undefined;
   mode: FleetMode;
   /** Batches of a gateway sent and not acknowledged; more wait. */
   window: number;
@@ -54,6 +57,7 @@ export const fleetDefaults: Omit<FleetOptions, 'url' | 'tokenOf'> = {
   stateIntervalMs: 0,
   seed: 1,
   drainMs: 30_000,
+  identities: undefined,
   apiUrl: undefined,
   truth: noTruth,
 };

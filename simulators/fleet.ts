@@ -3,12 +3,12 @@
  * batch is due at a time that no acknowledgement moves; what cannot be sent in time is late, and says so.
  */
 
-import { connect as connectTcp } from 'node:net';
 import { MqttClient } from 'mqtt';
 import type { GatewayState } from '../proto/model.ts';
 import { encodeState } from '../proto/state.ts';
 import { topicOf } from '../proto/topics.ts';
 import { askLedger } from './fleet-ledger.ts';
+import { openSocket } from './fleet-link.ts';
 import type {
   FleetCounts,
   FleetHooks,
@@ -231,29 +231,27 @@ class SimulatedGateway {
   connect(): void {
     const { options } = this.#fleet;
     const { gateway } = this.source;
-    const { hostname, port } = new URL(options.url);
-    const client = new MqttClient(
-      () => connectTcp({ host: hostname, port: Number(port || 1883), noDelay: true }),
-      {
-        protocolVersion: 4,
-        clientId: `${gateway.site}/${gateway.gateway}/${installIdOf(gateway)}`,
-        username: `${gateway.site}/${gateway.gateway}`,
-        password: options.tokenOf(gateway),
-        clean: true,
-        keepalive: KEEPALIVE_S,
-        connectTimeout: CONNECT_TIMEOUT_MS,
-        reconnectPeriod: 0,
-        queueQoSZero: false,
-        resubscribe: false,
-        log: () => {},
-        will: {
-          topic: topicOf(gateway, 'state'),
-          payload: this.#state(false),
-          qos: 1,
-          retain: true,
-        },
+    // Who shows a certificate needs no token, and is refused by it.
+    const password = options.identities === undefined ? options.tokenOf(gateway) : undefined;
+    const client = new MqttClient(() => openSocket(options, gateway), {
+      protocolVersion: 4,
+      clientId: `${gateway.site}/${gateway.gateway}/${installIdOf(gateway)}`,
+      username: `${gateway.site}/${gateway.gateway}`,
+      ...(password === undefined ? {} : { password }),
+      clean: true,
+      keepalive: KEEPALIVE_S,
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      reconnectPeriod: 0,
+      queueQoSZero: false,
+      resubscribe: false,
+      log: () => {},
+      will: {
+        topic: topicOf(gateway, 'state'),
+        payload: this.#state(false),
+        qos: 1,
+        retain: true,
       },
-    );
+    });
     this.#client = client;
     client.on('connect', () => this.#entered(client));
     client.on('error', (error) => {

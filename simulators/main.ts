@@ -103,6 +103,10 @@ program
   .option('--seconds <number>', 'how long; left out: until Ctrl-C', Number)
   .option('--token <token>', 'the token of every gateway (or FMS_SIM_TOKEN)')
   .option('--tokens <file>', 'JSON object of site/gateway → token')
+  .option(
+    '--identities <file>',
+    'certificates for mqtts://; made by enrolling with one-time --tokens when it is not there',
+  )
   .addOption(
     new Option('--mode <mode>', 'how batches are made: simulators/fleet-source.ts says more')
       .choices(['live', 'chunks', 'payload'])

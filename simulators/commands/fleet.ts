@@ -1,10 +1,12 @@
 /** `fms-sim fleet`. */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { messageOf } from '../config.ts';
 import { SimError } from '../errors.ts';
 import { runFleet } from '../fleet.ts';
-import type { FleetReport } from '../fleet-options.ts';
+import type { FleetIdentities } from '../fleet-identities.ts';
+import { enrolFleet, toIdentities } from '../fleet-identities.ts';
+import type { FleetOptions, FleetReport } from '../fleet-options.ts';
 import { fleetDefaults, tokens } from '../fleet-options.ts';
 import type { FleetMode } from '../fleet-source.ts';
 import { endSignal, openTruth } from './serve.ts';
@@ -21,6 +23,7 @@ export interface FleetCommandOptions {
   seconds?: number;
   token?: string;
   tokens?: string;
+  identities?: string;
   mode: FleetMode;
   window: number;
   seed: string;
@@ -36,6 +39,7 @@ export async function runFleetCommand(options: FleetCommandOptions): Promise<num
   }
   const ending = new AbortController();
   void endSignal().then(() => ending.abort());
+  const identities = await identitiesOf(options);
   const truth = openTruth(options.truth, 0);
   try {
     const report = await runFleet(
@@ -50,7 +54,8 @@ export async function runFleetCommand(options: FleetCommandOptions): Promise<num
         rowsPerS: options.rate,
         batchIntervalMs: options.batchMs,
         seconds: options.seconds,
-        tokenOf: tokens(options.token ?? process.env.FMS_SIM_TOKEN, readTokens(options.tokens)),
+        tokenOf: tokenOf(options),
+        identities,
         mode: options.mode,
         window: options.window,
         seed: options.seed,
@@ -66,7 +71,29 @@ export async function runFleetCommand(options: FleetCommandOptions): Promise<num
   }
 }
 
-function readTokens(file: string | undefined): unknown {
+function tokenOf({ token, tokens: file }: FleetCommandOptions): FleetOptions['tokenOf'] {
+  return tokens(token ?? process.env.FMS_SIM_TOKEN, readJson(file));
+}
+
+/** Of the file; without one they are come by with the one-time tokens, and kept there. */
+async function identitiesOf(options: FleetCommandOptions): Promise<FleetIdentities | undefined> {
+  const { identities: file, url, site, prefix, gateways } = options;
+  const isTls = new URL(url).protocol === 'mqtts:';
+  if (isTls !== (file !== undefined))
+    throw new SimError('SIM_OPTION_INVALID', 'mqtts:// and --identities belong together');
+  if (file === undefined) return undefined;
+  if (existsSync(file)) return toIdentities(readJson(file), file);
+  const ids = Array.from({ length: gateways }, (_, i) => ({ site, gateway: `${prefix}${i + 1}` }));
+  const identities = await enrolFleet(url, ids, tokenOf(options));
+  try {
+    writeFileSync(file, JSON.stringify(identities), { mode: 0o600 });
+  } catch (error) {
+    throw new SimError('SIM_FILE_UNREADABLE', `${file}: ${messageOf(error)}`, { cause: error });
+  }
+  return identities;
+}
+
+function readJson(file: string | undefined): unknown {
   if (file === undefined) return undefined;
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as unknown;
