@@ -137,14 +137,17 @@ class Loading {
     const enrolment = this.#readEnrolment(dataDir);
     const mayBeEmpty = sources.length > 1 || enrolment !== undefined;
     for (const source of sources) this.#checkFile(source, mayBeEmpty);
-    const isBlock = this.mistakes.length === 0 || asBlock(sources[0]?.data) !== undefined;
+    // What could not be read may say what is missing.
+    const isWhole =
+      (this.mistakes.length === 0 || asBlock(sources[0]?.data) !== undefined) &&
+      !this.mistakes.some(({ isUnreadable }) => isUnreadable);
     if (enrolment !== undefined) takeEnrolment(data, enrolment, addAt);
     // The files were checked one by one: what is left is what only all together tell.
     for (const fault of checkSchema(agentSchema, data)) {
       const { path, at, message } = explain(fault);
       if (variables.has(path.join('.')) || fault.keyword === 'required') addAt(path, at, message);
     }
-    if (isBlock) this.#checkWhole(data, addAt);
+    if (isWhole) this.#checkWhole(data, addAt);
     const collector = readCollector(asBlock(data.collector), enrolment, {
       add: addAt,
       isFromEnvironment: (path) => variables.has(path),
