@@ -13,7 +13,7 @@ import type { SalvageOptions } from './salvage.ts';
 import { prepareFolder, replaceWithSalvage } from './salvage.ts';
 import type { BufferSeal } from './seal.ts';
 import type { Keying, Settled } from './settle.ts';
-import { settleFile, settlePages } from './settle.ts';
+import { refuseForeign, settleFile, settlePages } from './settle.ts';
 
 export interface RecoveryOptions {
   path: string;
@@ -40,8 +40,7 @@ const NET_PAGES = 256;
 export function openStoreFile(options: RecoveryOptions): Opened {
   prepareFolder(options.path);
   const rescued = rescueFromWal(options.path);
-  // SQLite drops what was rescued as soon as it opens the file: the keys must be right before.
-  if (rescued.length > 0) settlePages(rescued, options.keying);
+  refuseForeign(rescued, options.keying);
   let file: BufferFile | undefined;
   try {
     file = open(options);

@@ -13,7 +13,7 @@ import { META_MARK, NO_MARK, readMark } from './mark.ts';
 import type { FoundRow } from './pages.ts';
 import type { ChunkHeadRow, ChunkRow, MetaRow } from './rows.ts';
 import { chunkBytesOk, chunkHeadOk, isSealed, metaRowCrc } from './rows.ts';
-import { pagesOf, rowsInFile } from './scan.ts';
+import { pagesOf, rowsInFile, rowsInFront } from './scan.ts';
 import { BufferSeal } from './seal.ts';
 
 export interface Keying {
@@ -92,6 +92,20 @@ export function settlePages(rescued: readonly FoundRow[], keying: Keying): Settl
   };
   const isNew = pagesOf(keying.path) === 0;
   return settle({ marks: marksOf(meta), firstId, lastId, isDoubtful: true, isNew, rows }, keying);
+}
+
+/**
+ * Before SQLite opens the file, which may move its WAL into it or drop what is damaged of that: throws as
+ * settleFile does when the keys are not the right ones, as far as the first pages tell.
+ */
+export function refuseForeign(rescued: readonly FoundRow[], keying: Keying): void {
+  const meta: MetaRow[] = [];
+  for (const found of rowsInFront(keying.path)) if (found.table === 'meta') meta.push(found.row);
+  const isForeign = marksOf(meta)
+    .filter((text) => text !== NO_MARK)
+    .some((text) => readMark(text, keying.keys.keys).kind !== 'right');
+  // What was rescued is lost with the opening, so that nothing must be left to be found out later.
+  if (isForeign || rescued.length > 0) settlePages(rescued, keying);
 }
 
 function marksOf(rows: readonly MetaRow[]): string[] {

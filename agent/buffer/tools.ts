@@ -24,7 +24,7 @@ import type { SalvageReport } from './salvage.ts';
 import { prepareFolder, replaceWithSalvage } from './salvage.ts';
 import type { BufferSeal } from './seal.ts';
 import type { Keying } from './settle.ts';
-import { settleFile, settlePages } from './settle.ts';
+import { refuseForeign, settleFile, settlePages } from './settle.ts';
 
 export interface EpochSummary {
   epoch: Epoch;
@@ -85,11 +85,13 @@ export function checkBuffer(path: string, { keys = NO_KEYS }: ToolOptions = {}):
       gaps: [],
       keys: [],
     };
+    const rescued = rescueFromWal(path);
+    refuseForeign(rescued, keying);
     const { beyond } = readWal(`${path}-wal`);
-    if (beyond > 0) {
+    if (beyond > 0 || rescued.length > 0) {
       // Opening it would drop what the agent or a repair can still save.
-      settlePages([], keying);
-      check.problems.push(`${beyond} frames of the write-ahead log follow a damaged one`);
+      const frames = `${beyond} frames follow a damaged one`;
+      check.problems.push(`the write-ahead log: ${frames}, ${rescued.length} rows are only in it`);
       return check;
     }
     try {
@@ -145,10 +147,10 @@ export async function exportBuffer(
   const lock = takeLock(path);
   try {
     prepareFolder(path);
-    if (readWal(`${path}-wal`).beyond > 0) {
-      settlePages([], keying);
-      throw damaged(path, 'the write-ahead log');
-    }
+    const rescued = rescueFromWal(path);
+    refuseForeign(rescued, keying);
+    const isTorn = rescued.length > 0 || readWal(`${path}-wal`).beyond > 0;
+    if (isTorn) throw damaged(path, 'the write-ahead log');
     const file = openTool(path);
     try {
       requireFormat(file.statements);

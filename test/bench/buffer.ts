@@ -4,6 +4,7 @@
  */
 
 import { execFile, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { SqliteBuffer } from '../../agent/buffer/buffer.ts';
 import { openBuffer } from '../../agent/buffer/buffer.ts';
+import type { BufferKeys } from '../../agent/buffer/keys.ts';
+import { bufferKey, NO_KEYS } from '../../agent/buffer/keys.ts';
 import { systemClock } from '../../agent/clock.ts';
 import type { Log } from '../../agent/log.ts';
 import type { Clock } from '../../agent/types.ts';
@@ -26,6 +29,7 @@ const WINDOW_READINGS = 32_768;
 /** What the forwarder asks for by default. */
 const BATCH = { maxBytes: 262_144, maxReadings: 10_000, maxChunks: 4_096 };
 const SYNC_DELAY_MS = 50;
+const KEYS: BufferKeys = { ...NO_KEYS, keys: [bufferKey(randomBytes(32))], encrypt: true };
 const quiet: Log = { debug() {}, info() {}, warn: console.error, error: console.error };
 
 /** Targets: readings_per_s ≥ 300,000; bytes_per_reading ≤ 5; readings_per_s_slow_disk ≥ 20,000. */
@@ -35,21 +39,87 @@ export async function run({ log, seconds = 8, dataDir }: BenchOptions): Promise<
   log('bytes: database file and WAL with everything in it, divided by the readings');
   const folder = mkdtempSync(join(dataDir ?? tmpdir(), 'fms-bench-buffer-'));
   try {
+    await appendAndDrain(join(folder, 'warm.sqlite'), 0, seconds / 8);
     const fast = await appendAndDrain(join(folder, 'fast.sqlite'), READINGS_MIN, seconds / 2);
+    log(
+      'encrypted_*: the same with chunks encrypted (AES-256-GCM); cpu_ratio: its CPU time a reading to that without',
+    );
+    const encrypted = await encryptedFigures(folder, seconds / 2, fast);
     const slow = await onSlowDisk(folder, seconds / 2, log);
     log(
       'targets: readings_per_s ≥ 300,000, bytes_per_reading ≤ 5, readings_per_s_slow_disk ≥ 20,000',
     );
-    return { ...fast, ...slow, ...wearFigures(folder) };
+    return { ...fast, ...encrypted, ...slow, ...wearFigures(folder) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function openAt(path: string, commitIntervalMs: number, clock: Clock = systemClock): SqliteBuffer {
+/** Against the figures without encryption, and what it costs at a steady 1,000 readings/s. */
+async function encryptedFigures(
+  folder: string,
+  seconds: number,
+  plain: Readonly<Record<string, number>>,
+): Promise<Record<string, number>> {
+  const path = join(folder, 'encrypted.sqlite');
+  const figures = await appendAndDrain(path, READINGS_MIN, seconds, KEYS);
+  // Once to warm up; then by turns, the least of each counts: all else only adds.
+  const cost = { plain: Number.POSITIVE_INFINITY, encrypted: Number.POSITIVE_INFINITY };
+  for (let round = 0; round < 4; round++) {
+    const without = await steadyCpuPercent(join(folder, `p${round}.sqlite`), NO_KEYS);
+    const withKey = await steadyCpuPercent(join(folder, `e${round}.sqlite`), KEYS);
+    if (round === 0) continue;
+    cost.plain = Math.min(cost.plain, without);
+    cost.encrypted = Math.min(cost.encrypted, withKey);
+  }
+  return {
+    encrypted_readings_per_s: figures.readings_per_s!,
+    encrypted_bytes_per_reading: figures.bytes_per_reading!,
+    encrypted_cpu_us_per_reading: figures.cpu_us_per_reading!,
+    encrypted_cpu_ratio: round(figures.cpu_us_per_reading! / plain.cpu_us_per_reading!),
+    cpu_percent_1000_per_s: round(cost.plain),
+    encrypted_cpu_percent_1000_per_s: round(cost.encrypted),
+  };
+}
+
+/** Of one core, for 1,000 readings/s committed every 250 ms and delivered at once: 10 minutes of that. */
+async function steadyCpuPercent(path: string, keys: BufferKeys): Promise<number> {
+  const simulatedS = 600;
+  let nowMs = 0;
+  const clock: Clock = { wallMs: () => START_MS + nowMs, monoMs: () => nowMs };
+  const buffer = openAt(path, 10_000, { clock, keys });
+  let position = 0;
+  let pending = 0;
+  const before = process.cpuUsage();
+  for (const cycle of simulatedCycles({ startMs: START_MS, intervalMs: 250, seed: 1 })) {
+    for (const row of cycle) {
+      const part = readingsOf(row);
+      pending += part.length;
+      void buffer.append(part, []);
+      if (pending < 250) continue;
+      pending -= 250;
+      nowMs += 250;
+      void buffer.flush();
+      const chunks = buffer.next(position, BATCH);
+      position = chunks.at(-1)?.id ?? position;
+      buffer.acknowledge(chunks.map((chunk) => chunk.id));
+    }
+    if (nowMs >= simulatedS * 1000) break;
+  }
+  const { user, system } = process.cpuUsage(before);
+  await buffer.close();
+  return ((user + system) / 1e6 / simulatedS) * 100;
+}
+
+function openAt(
+  path: string,
+  commitIntervalMs: number,
+  { clock = systemClock, keys = NO_KEYS }: { clock?: Clock; keys?: BufferKeys } = {},
+): SqliteBuffer {
   const boot = '9d2e4f6a8b1c3d57';
   return openBuffer({
     path,
+    keys,
     commitIntervalMs,
     maxBytes: 4 * 1024 ** 3,
     maxAgeMs: 30 * 24 * 3600 * 1000,
@@ -65,9 +135,11 @@ async function appendAndDrain(
   path: string,
   readingsMin: number,
   seconds: number,
+  keys: BufferKeys = NO_KEYS,
 ): Promise<Record<string, number>> {
-  const buffer = openAt(path, 250);
+  const buffer = openAt(path, 250, { keys });
   const start = performance.now();
+  const cpuBefore = process.cpuUsage();
   const readings = await appendAll(buffer, readingsMin, seconds);
   const appendS = (performance.now() - start) / 1000;
   const bytes = statSync(path).size + statSync(`${path}-wal`).size;
@@ -76,9 +148,11 @@ async function appendAndDrain(
   await buffer.flush();
   const drainS = (performance.now() - drainStart) / 1000;
   if (drained !== readings) throw new Error(`drained ${drained} of ${readings}`);
+  const cpu = process.cpuUsage(cpuBefore);
   const { bytesWrittenTotal, commitsTotal, syncsTotal } = buffer.stats();
   await buffer.close();
   return {
+    cpu_us_per_reading: round((cpu.user + cpu.system) / readings),
     readings_per_s: Math.round(readings / (appendS + drainS)),
     append_readings_per_s: Math.round(readings / appendS),
     drain_readings_per_s: Math.round(readings / drainS),
@@ -225,7 +299,7 @@ function wearFigures(folder: string): Figures {
 function wear(path: string, commitMs: number, spreadMs: number): number {
   let nowMs = 0;
   const clock: Clock = { wallMs: () => START_MS + nowMs, monoMs: () => nowMs };
-  const buffer = openAt(path, commitMs, clock);
+  const buffer = openAt(path, commitMs, { clock });
   let readings = 0;
   let position = 0;
   let before: number | undefined;
