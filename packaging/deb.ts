@@ -25,6 +25,8 @@ export interface DebOptions {
   work: string;
   /** True: compress little. */
   quick: boolean;
+  /** xz makes the smallest files; zstd unpacks ten times as fast (Debian 12 and Ubuntu 22.04 know it). Default: xz. */
+  compression?: 'xz' | 'zstd';
   epochSeconds: number;
 }
 
@@ -39,7 +41,7 @@ export function buildDeb(deb: DebPackage, options: DebOptions): string {
   try {
     stage(options.work, deb.entries);
     addEntries(options.work, controlEntries(deb, options.work));
-    const compression = options.quick ? ['-Zgzip', '-z1'] : ['-Zxz', '-z9', '-Sextreme'];
+    const compression = compressionArguments(options);
     runProgram('dpkg-deb', ['--root-owner-group', ...compression, '--build', options.work, path], {
       env: { ...process.env, SOURCE_DATE_EPOCH: String(options.epochSeconds), LC_ALL: 'C' },
     });
@@ -47,6 +49,11 @@ export function buildDeb(deb: DebPackage, options: DebOptions): string {
     rmSync(options.work, { recursive: true, force: true });
   }
   return path;
+}
+
+function compressionArguments({ quick, compression = 'xz' }: DebOptions): string[] {
+  if (compression === 'zstd') return ['-Zzstd', quick ? '-z1' : '-z19'];
+  return quick ? ['-Zgzip', '-z1'] : ['-Zxz', '-z9', '-Sextreme'];
 }
 
 /** The folder DEBIAN. The other entries are there already, to be weighed. */

@@ -8,6 +8,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { packageAgent } from './agent/package.ts';
 import { writeSums } from './checksums.ts';
+import { packageCollector } from './collector/package.ts';
 import { sourceEpochSeconds } from './epoch.ts';
 import type { Architecture, PackageOptions } from './options.ts';
 import { ARCHITECTURES, PackagingError } from './options.ts';
@@ -17,6 +18,7 @@ const ROOT = join(import.meta.dirname, '..');
 /** Each makes its files in `options.out` and answers with their paths. */
 const parts: Readonly<Record<string, (options: PackageOptions) => Promise<string[]>>> = {
   agent: packageAgent,
+  collector: packageCollector,
 };
 
 interface Asked extends PackageOptions {

@@ -4,7 +4,6 @@
  * through the registry that npm is configured for, into .cache/.
  */
 
-import { createHash } from 'node:crypto';
 import {
   copyFileSync,
   existsSync,
@@ -18,6 +17,7 @@ import { join } from 'node:path';
 import type { Architecture } from './options.ts';
 import { PackagingError } from './options.ts';
 import { findProgram, runProgram } from './programs.ts';
+import { fetchPackage } from './registry.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** What packaging keeps from one run to the next; git ignores it. */
@@ -62,23 +62,8 @@ function ownNode(architecture: Architecture): string | undefined {
   return isSame && existsSync(path) ? path : undefined;
 }
 
-interface Packed {
-  filename: string;
-}
-
 function fetchNode(architecture: Architecture, work: string, say: (line: string) => void): string {
-  const spec = `node-linux-${architecture}@${nodeVersion()}`;
-  say(`fetching ${spec}`);
-  const packed = runProgram('npm', ['pack', spec, '--json', '--pack-destination', work], {
-    cwd: work,
-  });
-  const tarball = join(work, (JSON.parse(packed) as Packed[])[0]!.filename);
-  const integrity = runProgram('npm', ['view', spec, 'dist.integrity'], { cwd: work }).trim();
-  const [algorithm = '', expected = ''] = integrity.split('-', 2);
-  const found = createHash(algorithm).update(readFileSync(tarball)).digest('base64');
-  if (algorithm !== 'sha512' || found !== expected) {
-    throw new PackagingError(`${spec} is not what the registry says: ${integrity}, not ${found}`);
-  }
+  const tarball = fetchPackage(`node-linux-${architecture}@${nodeVersion()}`, work, say);
   runProgram('tar', ['-xzf', tarball, '-C', work, 'package/bin/node']);
   return join(work, 'package/bin/node');
 }

@@ -1,8 +1,9 @@
 /** A software bill of materials: CycloneDX 1.6 in JSON, of what a package really holds. */
 
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PackagingError } from './options.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -88,7 +89,7 @@ function nodeComponent(version: string) {
 }
 
 function npmComponent(folder: string, locked: LockedPackage | undefined) {
-  const manifest = JSON.parse(readFileSync(join(ROOT, folder, 'package.json'), 'utf8')) as Manifest;
+  const manifest = manifestOf(folder, locked);
   const purl = `pkg:npm/${manifest.name.replace('@', '%40')}@${manifest.version}`;
   const [algorithm, base64] = (locked?.integrity ?? '').split('-', 2);
   return {
@@ -102,6 +103,16 @@ function npmComponent(folder: string, locked: LockedPackage | undefined) {
       ? { hashes: [{ alg: 'SHA-512', content: Buffer.from(base64, 'base64').toString('hex') }] }
       : {}),
   };
+}
+
+/** Packages for another machine are not in this checkout: of those package-lock.json says what there is to say. */
+function manifestOf(folder: string, locked: LockedPackage | undefined): Manifest {
+  const path = join(ROOT, folder, 'package.json');
+  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Manifest;
+  const name = folder.slice(folder.lastIndexOf('node_modules/') + 'node_modules/'.length);
+  if (locked === undefined) throw new PackagingError(`package-lock.json does not know ${folder}`);
+  const { version, license } = locked;
+  return license === undefined ? { name, version } : { name, version, license };
 }
 
 /** `(MIT OR Apache-2.0)` is an expression, `MIT` an id. */
