@@ -87,7 +87,12 @@ function configurationOrMistakes(
 
 function mqttLine({ mqtt, components }: CollectorConfig): string {
   if (!components.has('intake')) return 'not here';
-  return mqtt.outside === undefined ? `${mqtt.host}:${mqtt.port}` : `from ${mqtt.outside.url}`;
+  if (mqtt.outside !== undefined) return `from ${mqtt.outside.url}`;
+  const { host, port, plain, tls } = mqtt;
+  return [
+    ...(tls === undefined ? [] : [`${tls.host}:${tls.port} with TLS`]),
+    ...(plain ? [`${host}:${port} without TLS`] : []),
+  ].join(', ');
 }
 
 function pagesLine({ http: { host, port, tls } }: CollectorConfig): string {
@@ -138,12 +143,13 @@ export function warningsOf(config: CollectorConfig): string[] {
     warnings.push(
       `clickhouse_http.host is ${clickhouseHttp.host}: passwords, tokens and answers cross the network unencrypted. Use clickhouse_http.tls, or 127.0.0.1 behind a proxy with TLS.`,
     );
-  if (takesIn && mqtt.outside === undefined && !isLoopback(mqtt.host))
+  const listensPlain = takesIn && mqtt.outside === undefined && mqtt.plain;
+  if (listensPlain && !isLoopback(mqtt.host))
     warnings.push(
-      `mqtt.host is ${mqtt.host}: tokens and readings cross the network unencrypted. Use a private network or a tunnel.`,
+      `mqtt.host is ${mqtt.host}: there tokens and readings cross the network unencrypted, and only gateways with without_tls are let in. Use mqtt.tls, and plain: false.`,
     );
   warnings.push(...notifyWarnings(config));
-  if (takesIn && mqtt.outside === undefined && config.gateways.length === 0)
+  if (listensPlain && mqtt.tls === undefined && config.gateways.length === 0)
     warnings.push('no gateway is configured: nobody may connect.');
   return warnings;
 }

@@ -31,6 +31,12 @@ interface Invited extends Id {
   expires_ms: number;
 }
 
+/** What gateways connect to. */
+interface Address {
+  mqtt_port: number;
+  names: string[];
+}
+
 interface RequestItem extends Id {
   id: string;
   key_fingerprint: string;
@@ -77,13 +83,10 @@ export async function addGateways(
   }
   return await withApi(options, env, output, async (api) => {
     const body = { gateways, valid_hours: validHours };
-    const answer = (await (await askApi(api, LIST, { body })).json()) as {
-      items: Invited[];
-      mqtt_port: number;
-      names: string[];
-    };
+    const response = await askApi(api, LIST, { body });
+    const answer = (await response.json()) as { items: Invited[] } & Address;
     if (options.json) output.log(JSON.stringify(answer));
-    else sayTokens(answer.items, `mqtts://${answer.names[0]}:${answer.mqtt_port}`, output);
+    else sayTokens(answer.items, urlOf(answer), output);
   });
 }
 
@@ -101,9 +104,9 @@ export async function tokenFor(
   }
   return await withGateway(name, options, env, output, async (path, api) => {
     const body = { valid_hours: validHours, now: options.now === true };
-    const made = (await (await askApi(api, `${path}/token`, { body })).json()) as Invited;
+    const made = (await (await askApi(api, `${path}/token`, { body })).json()) as Invited & Address;
     if (options.json) output.log(JSON.stringify(made));
-    else sayTokens([made], 'mqtts://COLLECTOR:8883', output);
+    else sayTokens([made], urlOf(made), output);
   });
 }
 
@@ -175,6 +178,11 @@ export function rejectRequest(
 }
 
 const NOT_A_TIME = '--valid is a number with m, h or d behind it, such as 30m, 24h or 7d';
+
+function urlOf({ names, mqtt_port }: Address): string {
+  const name = names[0] ?? 'COLLECTOR';
+  return `mqtts://${name.includes(':') ? `[${name}]` : name}:${mqtt_port}`;
+}
 
 function sayTokens(items: readonly Invited[], url: string, output: Output): void {
   for (const { site, gateway, token } of items) output.log(`${site}/${gateway} ${token}`);
