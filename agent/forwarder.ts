@@ -193,7 +193,10 @@ class MqttForwarder implements Forwarder {
     client.on('message', (topic, payload) => this.#heard(client, topic, payload));
     client.on('error', (error) => {
       const wasOnline = client === this.#client && this.#connection === 'online';
-      failure ??= errorOfLink(error, wasOnline, collector);
+      // A coded one knows better than the parser that choked on the same bytes.
+      if (failure === undefined || error instanceof AgentError) {
+        failure = errorOfLink(error, wasOnline, collector);
+      }
       client.stream.destroy();
     });
     client.on('close', () => this.#lost(client, failure));
