@@ -52,7 +52,11 @@ export class TlsFront {
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     });
     this.#server.on('secureConnection', (socket) => this.#secured(socket));
-    this.#server.on('tlsClientError', (error) => options.failed(failureOf(error)));
+    this.#server.on('tlsClientError', (error, socket) => {
+      // Nobody else ends it: after its time only this event comes.
+      socket.destroy();
+      options.failed(failureOf(error));
+    });
     this.#endRenewal = identity.onChange(() => this.#server.setSecureContext(this.#context()));
   }
 
