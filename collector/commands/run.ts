@@ -7,6 +7,7 @@ import { COMPONENTS } from '../config.ts';
 import { CollectorError } from '../errors.ts';
 import { createLogger } from '../logger.ts';
 import { ProfilesInvalid } from '../profiles/load.ts';
+import { takeServiceManager } from '../service_manager.ts';
 import type { Logger } from '../types.ts';
 import { configOrMistakes, warningsOf } from './check.ts';
 
@@ -25,6 +26,7 @@ export async function run(
   env: NodeJS.ProcessEnv,
   deps: Partial<CollectorDeps> = {},
 ): Promise<void> {
+  const manager = takeServiceManager(env);
   const config = configOrMistakes(file, env, console);
   if (config === undefined) {
     process.exitCode = 2;
@@ -49,6 +51,7 @@ export async function run(
   const stop = async (code: number): Promise<void> => {
     if (stopping) return;
     stopping = true;
+    manager?.stopping();
     // Not unref'd: it must fire even when nothing else keeps the process alive.
     const timer = setTimeout(() => {
       logger.warn({ timeout_ms: STOP_TIMEOUT_MS }, 'the clean end took too long: ending at once');
@@ -78,6 +81,7 @@ export async function run(
       version,
       ...deps,
     });
+    manager?.ready();
   } catch (error) {
     die(error);
   }

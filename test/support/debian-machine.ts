@@ -1,0 +1,245 @@
+/**
+ * A bare Debian to install packages on, with systemd as its first process: services start as their units say,
+ * hardened, with credentials and watchdog. In namespaces of its own, without a network but loopback; what is
+ * changed there lies in an overlay that goes with it. Needs root on Linux; the system itself is fetched once a
+ * machine by mmdebstrap (60 MB).
+ */
+
+import type { ChildProcess, SpawnSyncReturns } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { whyNotWithout } from './programs.ts';
+import { cacheFolders, writableCache } from './test-cache.ts';
+
+/** Changes with what is in it. */
+const LAYOUT = 1;
+const PACKAGES = 'systemd,systemd-sysv,passwd,libgcc-s1,libstdc++6';
+const FETCH_TIMEOUT_MS = 600_000;
+const BOOT_TIMEOUT_MS = 120_000;
+
+function systemName(): string {
+  const release = readFileSync('/etc/os-release', 'utf8');
+  const suite = /^VERSION_CODENAME=(\w+)/m.exec(release)?.[1] ?? 'unknown';
+  return `${suite}-${process.arch}-${LAYOUT}`;
+}
+
+/** Undefined: not fetched yet. */
+function systemFolder(): string | undefined {
+  return cacheFolders()
+    .map((cache) => join(cache, systemName()))
+    .find((path) => existsSync(path));
+}
+
+/** What `skip` of a test is. With CI=true never: the test fails instead. */
+export function whyNoDebianMachine(): string | false {
+  if (process.env.CI === 'true') return false;
+  if (process.getuid?.() !== 0) return 'needs root, for a machine in namespaces';
+  if (!existsSync('/etc/debian_version')) return 'needs Debian or Ubuntu, to make a bare one';
+  if (systemFolder() !== undefined) return whyNotWithout('unshare', 'nsenter', 'ip');
+  return whyNotWithout('unshare', 'nsenter', 'ip', 'mmdebstrap');
+}
+
+/** Of this machine's own suite, so that programs built here run there. The folder. */
+function fetchSystem(): string {
+  const cache = writableCache();
+  const folder = join(cache, systemName());
+  const work = mkdtempSync(join(cache, 'system-'));
+  try {
+    const made = join(work, 'root');
+    const suite = systemName().split('-')[0] ?? '';
+    const { status, stderr, error } = spawnSync(
+      'mmdebstrap',
+      ['--mode=root', '--variant=essential', `--include=${PACKAGES}`, suite, made],
+      { encoding: 'utf8', timeout: FETCH_TIMEOUT_MS },
+    );
+    if (status !== 0) throw new Error(`mmdebstrap: ${error?.message ?? status}\n${stderr}`);
+    renameSync(made, folder);
+  } catch (error) {
+    // Another process may have been quicker.
+    if (!existsSync(folder)) throw error;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+  return folder;
+}
+
+/**
+ * $1: the system, $2: a folder of this run, $3: file system of groups of processes: v1 or v2. The last process
+ * is systemd, number 1 in its namespace. It is told that it is in a container, so it leaves the kernel alone.
+ */
+const BOOT = `set -e
+root="$2/root"
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$root"
+mount -t proc proc "$root/proc"
+mount -t sysfs -o ro sysfs "$root/sys"
+for folder in run tmp dev; do mount -t tmpfs -o mode=755 tmpfs "$root/$folder"; done
+chmod 1777 "$root/tmp"
+for device in null zero full random urandom tty; do
+  touch "$root/dev/$device"
+  mount --bind "/dev/$device" "$root/dev/$device"
+done
+mkdir "$root/dev/pts" "$root/dev/shm" "$root/run/host"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+ln -s pts/ptmx "$root/dev/ptmx"
+ln -s /proc/self/fd "$root/dev/fd"
+ln -s /proc/self/fd/0 "$root/dev/stdin"
+ln -s /proc/self/fd/1 "$root/dev/stdout"
+ln -s /proc/self/fd/2 "$root/dev/stderr"
+if [ "$3" = v2 ]; then
+  mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
+else
+  mount -t tmpfs -o mode=755 tmpfs "$root/sys/fs/cgroup"
+  mkdir "$root/sys/fs/cgroup/systemd"
+  mount -t cgroup -o none,name=systemd,xattr cgroup "$root/sys/fs/cgroup/systemd"
+fi
+hostname machine
+ip link set lo up
+exec env -i container=fms-test PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" /lib/systemd/systemd
+`;
+
+interface Groups {
+  version: 'v1' | 'v2';
+  /** Of the machine's processes, on the host. */
+  folder: string;
+}
+
+function makeGroups(): Groups {
+  const isNew = existsSync('/sys/fs/cgroup/cgroup.procs');
+  const top = isNew ? '/sys/fs/cgroup' : '/sys/fs/cgroup/systemd';
+  const folder = join(top, `fms-test-${process.pid}`);
+  mkdirSync(folder);
+  return { version: isNew ? 'v2' : 'v1', folder };
+}
+
+export class DebianMachine {
+  readonly #folder: string;
+  readonly #groups: Groups;
+  readonly #holder: ChildProcess;
+  /** As this machine numbers it. */
+  #firstPid = 0;
+  readonly #env = {
+    PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    // An upgrade that asks ends, for there is nobody to answer.
+    DEBIAN_FRONTEND: 'teletype',
+    LC_ALL: 'C.UTF-8',
+  };
+
+  private constructor(folder: string, groups: Groups, holder: ChildProcess) {
+    this.#folder = folder;
+    this.#groups = groups;
+    this.#holder = holder;
+  }
+
+  /** Resolves when its services run. The caller closes it. */
+  static async boot(): Promise<DebianMachine> {
+    const system = systemFolder() ?? fetchSystem();
+    // On the disk: a whole collector is installed twice.
+    const folder = mkdtempSync(join(writableCache(), 'machine-'));
+    for (const name of ['upper', 'work', 'root']) mkdirSync(join(folder, name));
+    const groups = makeGroups();
+    const kinds = ['--mount', '--pid', '--net', '--uts', '--ipc', '--cgroup'];
+    const script =
+      'echo $$ > "$4/cgroup.procs"; exec unshare $5 --fork --kill-child sh -c "$6" sh "$1" "$2" "$3"';
+    const given = [system, folder, groups.version, groups.folder, kinds.join(' '), BOOT];
+    const holder = spawn('sh', ['-c', script, 'sh', ...given], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let said = '';
+    for (const stream of [holder.stdout, holder.stderr])
+      stream.on('data', (data) => {
+        said += data;
+      });
+    const machine = new DebianMachine(folder, groups, holder);
+    try {
+      await machine.#untilBooted();
+    } catch (error) {
+      await machine.close();
+      throw new Error(`no Debian machine: ${said}`, { cause: error });
+    }
+    return machine;
+  }
+
+  async #untilBooted(): Promise<void> {
+    const endMs = performance.now() + BOOT_TIMEOUT_MS;
+    while (performance.now() < endMs && this.#holder.exitCode === null) {
+      const children = `/proc/${this.#holder.pid}/task/${this.#holder.pid}/children`;
+      const text = existsSync(children) ? readFileSync(children, 'utf8').trim() : '';
+      this.#firstPid = Number(text.split(' ')[0] || 0);
+      if (this.#firstPid > 0) {
+        const { stdout } = this.run('systemctl', 'is-system-running');
+        if (/^(running|degraded)/.test(stdout ?? '')) return;
+      }
+      await delay(100);
+    }
+    throw new Error('it did not start its services');
+  }
+
+  /** A path there, as this machine sees it. */
+  path(path: string): string {
+    return join(`/proc/${this.#firstPid}/root`, path);
+  }
+
+  /** Copies a file of this machine to /run/host there; the path that it has there. */
+  bring(path: string, name: string): string {
+    copyFileSync(path, this.path(`/run/host/${name}`));
+    return `/run/host/${name}`;
+  }
+
+  /** Runs it to its end, as root. */
+  run(...command: string[]): SpawnSyncReturns<string> {
+    const [program, ...args] = this.#entering(command);
+    return spawnSync(program, args, { env: this.#env, encoding: 'utf8', input: '' });
+  }
+
+  shell(script: string): SpawnSyncReturns<string> {
+    return this.run('sh', '-c', script);
+  }
+
+  /** Standard output; throws with everything it said when the exit code is not 0. */
+  must(...command: string[]): string {
+    const { status, stdout, stderr, error } = this.run(...command);
+    if (status === 0) return stdout;
+    throw new Error(`${command.join(' ')}: ${error?.message ?? status}\n${stdout}${stderr}`);
+  }
+
+  /** A program of this machine in the network of the other. The caller ends it. */
+  beside(program: string, ...args: string[]): ChildProcess {
+    const enter = ['-t', String(this.#firstPid), '--net', program, ...args];
+    return spawn('nsenter', enter, { stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  /** What systemd and its services said last. */
+  journal(unit: string): string {
+    return this.run('journalctl', '--no-pager', '-o', 'cat', '-u', unit).stdout;
+  }
+
+  async close(): Promise<void> {
+    const exited = once(this.#holder, 'exit');
+    if (this.#firstPid > 0) process.kill(this.#firstPid, 'SIGKILL');
+    if (this.#holder.exitCode === null && this.#holder.signalCode === null) {
+      this.#holder.kill('SIGKILL');
+      await exited;
+    }
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
+    // Folders only: their files are the kernel's.
+    spawnSync('find', [this.#groups.folder, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';']);
+  }
+
+  #entering(command: readonly string[]): [string, ...string[]] {
+    const target = ['-t', String(this.#firstPid)];
+    const kinds = ['--mount', '--pid', '--net', '--uts', '--ipc', '--cgroup'];
+    return ['nsenter', ...target, ...kinds, 'chroot', `${this.#folder}/root`, ...command];
+  }
+}
