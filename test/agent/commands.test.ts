@@ -1,9 +1,13 @@
 /** The commands of fms-agent as processes: exit codes and what they print. */
 
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { AgentProcess, makeRig } from '../support/agent-process.ts';
+
+// Processes are slow to start on a busy machine.
+t.setTimeout(120_000);
 
 t.test('status: of a running agent, and of none', async (t) => {
   const rig = await makeRig(t);
@@ -96,6 +100,38 @@ t.test('buffer check, repair, export', async (t) => {
     /saved \d+ readings in \d+ chunks, \d+ gaps are declared; the old file is/,
   );
   t.equal(await rig.run('buffer', 'check').exited, 0);
+});
+
+t.test('an encrypted buffer: its key for the agent, the commands, and nobody else', async (t) => {
+  const rig = await makeRig(t);
+  const key = join(rig.folder, 'buffer.key');
+  writeFileSync(key, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600 });
+  rig.write({ ...rig.base, buffer: { key_file: 'buffer.key' }, devices: [rig.device('oven')] });
+  const agent = rig.run('run');
+  await agent.line('first reading in the buffer');
+  await agent.line('status page');
+  const status = rig.run('status');
+  t.equal(await status.exited, 0, status.stderr);
+  t.match(status.stdout, /encrypted with key [0-9a-f]{8}\n/);
+  agent.child.kill('SIGTERM');
+  await agent.exited;
+  const file = readFileSync(join(rig.folder, 'data', 'buffer.sqlite'));
+  t.notOk(file.includes('oven'));
+
+  rig.write({ ...rig.base, devices: [rig.device('oven')] });
+  for (const args of [['run'], ['buffer', 'repair']]) {
+    const refused = rig.run(...args);
+    t.equal(await refused.exited, 1, args.join(' '));
+    t.match(refused.stderr, /AGENT_BUFFER_KEY_MISSING.*\n.*--key-file/);
+  }
+  const check = rig.run('buffer', 'check', '--key-file', key);
+  t.equal(await check.exited, 0, check.stderr);
+  t.match(check.stdout, /nothing is wrong\n.*\n {2}\d+ chunks encrypted with key [0-9a-f]{8}\n/);
+  const credential = new AgentProcess(['--config', rig.config, 'buffer', 'export'], {
+    CREDENTIALS_DIRECTORY: rig.folder,
+  });
+  t.equal(await credential.exited, 0, credential.stderr);
+  t.match(credential.stdout, /"device":"oven"/);
 });
 
 t.test('the command line', async (t) => {
