@@ -93,6 +93,14 @@ t.test('the file of certificates is made once, for its owner, and read from then
   t.ok(toIdentities(JSON.parse(readFileSync(made, 'utf8')), made));
 });
 
+t.test('a thousand tokens at once', async (t) => {
+  const names = Array.from({ length: 1_000 }, (_, i) => ({
+    site: 'demo',
+    gateway: `a-name-of-some-length-${i + 1}`,
+  }));
+  t.equal((await invite(collector.base, names)).length, 1_000);
+});
+
 t.test('refuses what does not fit', async (t) => {
   t.throws(() => toIdentities(null, 'x'), SimError);
   t.throws(() => toIdentities({ authorities: 1 }, 'x'), SimError);

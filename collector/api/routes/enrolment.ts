@@ -18,6 +18,8 @@ const VALID_HOURS = {
   description: 'How long the token may be used.',
 } as const;
 const GATEWAYS_AT_ONCE = 1_000;
+/** Of one in JSON, names of the greatest length that a certificate takes in whatever escapes. */
+const GATEWAY_BYTES_MAX = 512;
 
 const CERTIFICATE = {
   ...object({
@@ -147,6 +149,7 @@ function addRoute(app: FastifyInstance, context: ApiContext): void {
   app.post<{ Body: { gateways: OfGateway[]; valid_hours: number } }>(
     '/api/v1/enrolment/gateways',
     {
+      bodyLimit: GATEWAYS_AT_ONCE * GATEWAY_BYTES_MAX,
       config: { access: { role: 'admin' } },
       schema: {
         summary: 'Makes gateways, and a one-time token for each',
