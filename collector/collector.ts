@@ -210,6 +210,7 @@ class Collector implements RunningCollector {
       rollups: () => this.#storing.rollups?.status(),
       space: () => this.#space?.status(),
       notify: () => this.#notify?.status(),
+      trust: () => this.#trust?.status(),
       operations: () => ({ paused: !this.#gate.open, backingUp: this.#backups.running }),
     });
   }

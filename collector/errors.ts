@@ -356,6 +356,10 @@ export const collectorErrors = {
     cause: 'There is nothing at this path, or no such request any more.',
     hint: 'Requests end when they expire: ask again with `fms-agent enroll`.',
   },
+  TRUST_AUTHORITY_CHANGED: {
+    cause: 'The collector has another authority than the one that its gateways know.',
+    hint: 'Restore data_dir/ca or ca.cert_file as they were; see SECURITY, "The authority". If they are lost, each gateway enrols anew with a token.',
+  },
 } as const;
 
 export type CollectorErrorCode = keyof typeof collectorErrors;

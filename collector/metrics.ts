@@ -22,6 +22,8 @@ import type { SpaceStatus } from './space.ts';
 import type { RollupStatus } from './store/rollups.ts';
 import type { Store } from './store/store.ts';
 import type { WriterStatus } from './store/writer.ts';
+import type { TrustStatus } from './trust/metrics.ts';
+import { trustMetrics } from './trust/metrics.ts';
 import type { Clock } from './types.ts';
 
 export interface MetricSources {
@@ -48,6 +50,7 @@ export interface MetricSources {
   rollups: () => RollupStatus | undefined;
   space: () => SpaceStatus | undefined;
   notify: () => NotifyStatus | undefined;
+  trust: () => TrustStatus | undefined;
   operations: () => { paused: boolean; backingUp: boolean };
 }
 
@@ -100,6 +103,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   rollupMetrics(sources, gauge, counter);
   spaceMetrics(sources, gauge);
   notifyMetrics(sources, gauge, counter);
+  trustMetrics(sources, gauge);
   streamMetrics(sources, gauge, counter);
   gatewayMetrics(sources, gauge);
   alertMetrics(sources, gauge);

@@ -28,6 +28,8 @@ import type { Request, Requests } from './requests.ts';
 
 export interface EnrolmentOptions {
   authority: Authority;
+  /** PEM: all that gateways need to verify the collector, the one that issues first. */
+  authoritiesPem: string;
   registry: Registry;
   invitations: Invitations;
   requests: Requests;
@@ -47,7 +49,7 @@ export class Enrolment {
 
   constructor(options: EnrolmentOptions) {
     this.#options = options;
-    this.#authorities = certificatesIn(options.authority.authoritiesPem).map(fingerprintOf);
+    this.#authorities = certificatesIn(options.authoritiesPem).map(fingerprintOf);
   }
 
   /** Rejects with ENROL_TOKEN_…, ENROL_KEY_REFUSED, or as Audit.record and Control.put do; so do the others. */
@@ -180,7 +182,7 @@ export class Enrolment {
   }
 
   #answer(id: GatewayId, keyFingerprint: string): CertificateAnswer {
-    const { registry, authority, clock } = this.#options;
+    const { registry, authoritiesPem, clock } = this.#options;
     const entry = again(registry.get(id)?.certificates ?? [], keyFingerprint);
     // Revoked or enrolled anew in this very moment.
     if (entry?.pem == null)
@@ -189,7 +191,7 @@ export class Enrolment {
       site: id.site,
       gateway: id.gateway,
       certificate: entry.pem,
-      authorities: authority.authoritiesPem,
+      authorities: authoritiesPem,
       not_before_ms: entry.notBeforeMs,
       not_after_ms: entry.notAfterMs,
       now_ms: clock.wallMs(),
