@@ -3,37 +3,28 @@
  * had. Docker itself runs nowhere here.
  */
 
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
 import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
-import { openKafkaLog } from '../../collector/log/kafka.ts';
 import { fmsCollector } from '../support/collector-process.ts';
+import { COMPOSE, composePlant } from '../support/compose-plant.ts';
 import { containerTool, whyWithout } from '../support/container-tools.ts';
-import { freePort } from '../support/free-port.ts';
-import { kafkaFiles, kafkaMissing } from '../support/kafka/cache.ts';
-import { until } from '../support/plant.ts';
 import { findProgram, whyNotWithout } from '../support/programs.ts';
-import { silentLogger } from '../support/silent-logger.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const FOLDER = join(ROOT, 'packaging/compose');
 const NAMES = ['collector.plant.example', '192.0.2.10'];
-const WAIT_MS = 120_000;
 t.setTimeout(300_000);
 
 interface Service {
@@ -63,20 +54,8 @@ interface Project {
   secrets: Record<string, { file?: string; environment?: string }>;
 }
 
-/** The folder as a plant has it, after init.sh. */
-const plant = mkdtempSync(join(tmpdir(), 'fms-compose-'));
-t.teardown(() => rmSync(plant, { recursive: true, force: true }));
-cpSync(FOLDER, plant, {
-  recursive: true,
-  filter: (path) => !/\/(secrets|config|\.env)$/.test(path),
-});
+const { folder: plant, secret, init } = composePlant(t);
 const initSkip = whyNotWithout('openssl');
-const secret = (name: string): string => readFileSync(join(plant, 'secrets', name), 'utf8');
-
-function init(...names: string[]): { status: number | null; output: string } {
-  const { status, stdout, stderr } = spawnSync(join(plant, 'init.sh'), names, { encoding: 'utf8' });
-  return { status, output: `${stdout}${stderr}` };
-}
 
 t.test('init.sh makes what nobody else may have, once', { skip: initSkip }, async (t) => {
   t.equal(init().status, 2, 'a name is needed');
@@ -226,7 +205,7 @@ function checkService(t: Test, name: string, service: Service): void {
 
 const hadolint = containerTool('hadolint');
 t.test("Grafana's Dockerfile", { skip: whyWithout(hadolint) }, async (t) => {
-  const file = join(FOLDER, 'grafana/Dockerfile');
+  const file = join(COMPOSE, 'grafana/Dockerfile');
   t.equal(spawnSync(hadolint.path, [file], { encoding: 'utf8' }).stdout, '');
 });
 
@@ -239,7 +218,7 @@ t.test(
       recursive: true,
     });
     mkdirSync(join(plant, 'secrets'), { recursive: true });
-    const text = readFileSync(join(FOLDER, 'prometheus/prometheus.yml'), 'utf8');
+    const text = readFileSync(join(COMPOSE, 'prometheus/prometheus.yml'), 'utf8');
     const authority = join(folder, 'ca.crt');
     writeFileSync(authority, initSkip ? '' : secret('ca.crt'));
     writeFileSync(join(folder, 'prometheus.yml'), text.replace('/run/secrets/ca.crt', authority));
@@ -247,7 +226,7 @@ t.test(
     const checked = promtool('prometheus.yml');
     t.equal(checked.status, 0, checked.output);
     t.match(checked.output, /rule files found/);
-    const amtool = run('amtool', 'check-config', join(FOLDER, 'alertmanager/alertmanager.yml'));
+    const amtool = run('amtool', 'check-config', join(COMPOSE, 'alertmanager/alertmanager.yml'));
     t.equal(amtool.status, 0, amtool.output);
     writeFileSync(join(folder, 'bad.yml'), `${text}\nnonsense: 1\n`);
     t.not(promtool('bad.yml').status, 0, 'it finds mistakes');
@@ -260,7 +239,9 @@ roots = [tree.parse(name).getroot() for name in sys.argv[1:]]
 print(json.dumps([{"root": r.tag, "users": [u.tag for u in r.findall("users/*")],
   "profiles": [p.tag for p in r.findall("profiles/*")], "uses": [p.text for p in r.findall("users/*/profile")],
   "grants": [q.text for q in r.findall(".//query")]} for r in roots]))`;
-  const files = ['clickhouse/config.xml', 'clickhouse/users.xml'].map((name) => join(FOLDER, name));
+  const files = ['clickhouse/config.xml', 'clickhouse/users.xml'].map((name) =>
+    join(COMPOSE, name),
+  );
   const made = initSkip ? [] : [join(plant, 'secrets/clickhouse_users.xml')];
   const { status, output } = run('python3', '-c', script, ...files, ...made);
   t.equal(status, 0, output);
@@ -277,79 +258,6 @@ print(json.dumps([{"root": r.tag, "users": [u.tag for u in r.findall("users/*")]
     t.match(String(query(`SELECT formatQuery('${whole}')`, 'TSV')), /GRANT/, grant);
   }
 });
-
-t.test('a real Kafka starts with our settings', { skip: kafkaMissing() || initSkip }, async (t) => {
-  const kafka = await startKafka(t);
-  const open = (password: string): ReturnType<typeof openKafkaLog> =>
-    openKafkaLog({
-      kafka: {
-        brokers: [kafka],
-        topicPrefix: 'fms',
-        replication: 1,
-        minInsync: 1,
-        tls: undefined,
-        sasl: { mechanism: 'plain', username: 'fms', password },
-      },
-      partitions: 1,
-      maxBytes: 1 << 30,
-      retentionBytes: 1 << 30,
-      retentionMs: 3_600_000,
-      clock: { wallMs: () => Date.now() },
-      log: silentLogger,
-    });
-  await t.rejects(open('wrong'), { code: 'LOG_REFUSED' }, 'nobody comes in without the password');
-  const log = await open(secret('kafka_password'));
-  t.pass('the collector makes its topics');
-  await log.close();
-});
-
-/** With our server.properties, JAAS file and cluster id; only folders and ports are other ones. Answers host:port. */
-async function startKafka(t: Test): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'fms-compose-kafka-'));
-  const [client, internal, controller] = [await freePort(), await freePort(), await freePort()];
-  const text = readFileSync(join(FOLDER, 'kafka/server.properties'), 'utf8')
-    .replace('CLIENT://:9092', `CLIENT://127.0.0.1:${client}`)
-    .replace('CLIENT://kafka:9092', `CLIENT://127.0.0.1:${client}`)
-    .replaceAll('127.0.0.1:9094', `127.0.0.1:${internal}`)
-    .replaceAll('127.0.0.1:9093', `127.0.0.1:${controller}`)
-    .replace('/var/lib/kafka/data', join(folder, 'data'));
-  const properties = join(folder, 'server.properties');
-  writeFileSync(properties, text);
-  const java = [
-    '-Xmx256m',
-    '-XX:+UseSerialGC',
-    '-XX:TieredStopAtLevel=1',
-    '-cp',
-    kafkaFiles()?.classPath ?? '',
-  ];
-  const format = [
-    'kafka.tools.StorageTool',
-    'format',
-    '--ignore-formatted',
-    '--config',
-    properties,
-  ];
-  const formatted = run('java', ...java, ...format, '--cluster-id', secret('kafka_cluster_id'));
-  t.equal(formatted.status, 0, formatted.output.slice(-500));
-  const jaas = `-Djava.security.auth.login.config=${join(plant, 'secrets/kafka_jaas.conf')}`;
-  const child = spawn(findProgram('java') ?? 'java', [jaas, ...java, 'kafka.Kafka', properties], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (said += data));
-  t.teardown(async () => {
-    const ended = once(child, 'close');
-    child.kill('SIGKILL');
-    await ended;
-    if (!t.passing()) t.comment(said.slice(-4000));
-    rmSync(folder, { recursive: true, force: true });
-  });
-  await until('Kafka serves', WAIT_MS, () => {
-    if (child.exitCode !== null) throw new Error(said.slice(-4000));
-    return said.includes('Kafka Server started');
-  });
-  return `127.0.0.1:${client}`;
-}
 
 function run(program: string, ...args: string[]): { status: number | null; output: string } {
   const { status, stdout, stderr } = spawnSync(findProgram(program) ?? program, args, {
