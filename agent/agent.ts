@@ -60,7 +60,9 @@ const FLUSH_EVERY_MS = 50;
 /** A running agent. Contract: start() once, then reload() any number of times, stop() once. */
 export class Agent {
   readonly #deps: AgentDeps;
+  /** By the clock of then; the collector knows this run of the program by it. */
   readonly #startedMs: number;
+  readonly #startedMonoMs: number;
   readonly #buffer: SqliteBuffer;
   readonly #clockMonitor: ClockMonitor;
   readonly #installId: string;
@@ -92,6 +94,7 @@ export class Agent {
     this.#config = config;
     this.#deps = deps;
     this.#startedMs = clock.wallMs();
+    this.#startedMonoMs = clock.monoMs();
     makeFolder(config.dataDir);
     const keys = readBufferKeys({
       ...config.buffer,
@@ -163,7 +166,7 @@ export class Agent {
       collectorUrl: collector.url,
       pid: process.pid,
       nowMs: clock.wallMs(),
-      startedMs: this.#startedMs,
+      startedMs: clock.wallMs() - (clock.monoMs() - this.#startedMonoMs),
       buffer,
       epoch: this.#buffer.currentEpoch(),
       gapsPending: buffer.gaps,

@@ -248,7 +248,7 @@ function reportOf(
     isOther
       ? `This machine was ${gatewayKey(before)} before: restart the agent (systemctl restart fms-agent).\n`
       : before === undefined
-        ? 'Next: fms-agent check, then start the agent (systemctl restart fms-agent).\n'
+        ? 'Next: fms-agent check. A service that waits for its enrolment begins by itself; one that runs\nwith a token goes on as this gateway after systemctl restart fms-agent.\n'
         : 'A running agent takes the new certificate over by itself within seconds.\n',
     "Devices: /etc/fms-agent/conf.d (or conf.d beside the agent's configuration).\n",
   ].join('');

@@ -39,6 +39,8 @@ export interface Enrolled {
 
 /** While an admin has not decided. */
 const POLL_MS = 3_000;
+/** A collector that cannot be reached for so many questions, ten minutes, will not say it today. */
+const UNREACHABLE_MAX = 200;
 
 /** As people write it: mqtts:// or https:// (or nothing), the port left out or not. Undefined: no URL. */
 export function toEnrolmentUrl(text: string): string | undefined {
@@ -83,7 +85,7 @@ export async function enrolByToken(
 
 /**
  * Asks, calls `pending` once, and waits until an admin has decided or the request has expired: at most
- * until then. A collector that cannot be reached meanwhile is asked again.
+ * until then. A collector that cannot be reached for a while is asked again.
  */
 export async function enrolByRequest(
   options: EnrolmentOptions,
@@ -101,15 +103,18 @@ export async function enrolByRequest(
   const asked = await put(options, { method: 'POST', path: ENROLMENT_PATHS.requests, body });
   if (asked.status !== 202 && asked.status !== 200) throw errorOf(asked);
   let request = toRequest(asked.body);
+  let unreachable = 0;
   if (request.state === 'pending') pending({ id: request.id, expiresMs: request.expires_ms });
   while (request.state === 'pending') {
     await delay(POLL_MS);
     const path = `${ENROLMENT_PATHS.requests}/${encodeURIComponent(request.id)}`;
     const answer = await put(options, { method: 'GET', path }).catch((error: unknown) => {
-      if ((error as { code?: unknown }).code !== 'AGENT_COLLECTOR_UNREACHABLE') throw error;
+      const isAway = (error as { code?: unknown }).code === 'AGENT_COLLECTOR_UNREACHABLE';
+      if (!isAway || ++unreachable >= UNREACHABLE_MAX) throw error;
       return undefined;
     });
     if (answer === undefined || answer.status >= 500 || answer.status === 429) continue;
+    unreachable = 0;
     if (answer.status === 404) {
       throw new AgentError('AGENT_ENROL_UNANSWERED', 'the collector does not know it any more');
     }

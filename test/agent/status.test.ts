@@ -244,3 +244,50 @@ t.test('the text for people says what matters first', async (t) => {
   t.match(fine, /clock +right; 1 steps, the last -3600000 ms/);
   t.equal(span(200_000_000), '2 days');
 });
+
+t.test('an enrolled gateway: its certificate, and how its clock compares', async (t) => {
+  const DAY = 86_400_000;
+  const certificate = {
+    notBeforeMs: NOW - 60 * DAY,
+    notAfterMs: NOW + 30 * DAY,
+    fingerprint: 'ab',
+  };
+  const enrolled = (change: Partial<AgentSnapshot> = {}): AgentSnapshot => ({
+    ...snapshot(),
+    clock: { ...snapshot().clock, unsynced: false },
+    clocks: { aheadMs: -1_200, isOverruled: false, isKept: true },
+    identity: { certificate, renewalDueMs: NOW + 5 * DAY, renewalsTotal: 3, lastError: undefined },
+    ...change,
+  });
+  let shown = enrolled();
+  const server = await startStatus({ host: '127.0.0.1', port: 0, snapshot: () => shown });
+  t.teardown(() => server.close());
+  const textOf = async (next: AgentSnapshot): Promise<string> => {
+    shown = next;
+    const answer = await fetch(`http://127.0.0.1:${server.port}/`);
+    return renderStatus((await answer.json()) as StatusJson);
+  };
+  const fine = await textOf(enrolled());
+  t.match(fine, /certificate until 2026-01-31 \(30 days\); renewed by itself in 5 days/);
+  t.match(fine, /clock +right, 1\.2 s behind the collector \(kept by a time service\)/);
+  const metrics = renderMetrics(enrolled()).split('\n');
+  for (const line of [
+    `fms_agent_certificate_end_time_seconds ${(NOW + 30 * DAY) / 1000}`,
+    'fms_agent_certificate_renewal_failing 0',
+    'fms_agent_certificate_renewals_total 3',
+    'fms_agent_clock_ahead_of_collector_seconds -1.2',
+    'fms_agent_clock_overruled 0',
+  ]) {
+    t.ok(metrics.includes(line), line);
+  }
+  const lastError = new AgentError('AGENT_RENEWAL_FAILED', 'later');
+  const identity = { certificate, renewalDueMs: NOW - DAY, renewalsTotal: 0, lastError };
+  const clocks = { aheadMs: -20_000 * DAY, isOverruled: true, isKept: false };
+  const late = await textOf(enrolled({ identity, clocks }));
+  t.match(late, /RENEWAL IS DUE\n {11}AGENT_RENEWAL_FAILED: later\n/);
+  t.match(late, /clock +WRONG by 20000 days behind the collector; readings are timed by the coll/);
+  const over = { ...certificate, notAfterMs: NOW - DAY };
+  const expired = await textOf(enrolled({ identity: { ...identity, certificate: over } }));
+  t.match(expired, /certificate EXPIRED on 2025-12-31/);
+  t.notMatch(renderMetrics(snapshot()), /certificate/, 'nothing for a gateway with a token');
+});
