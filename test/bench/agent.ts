@@ -76,7 +76,7 @@ interface Rig {
 }
 
 /** Answers /DEVICE/CHANNELS with so many channels that wander. */
-async function startDevices(): Promise<Server> {
+export async function startDevices(): Promise<Server> {
   let step = 0;
   const server = createServer((request, response) => {
     const [, device = '', channels = '0'] = (request.url ?? '').split('/');

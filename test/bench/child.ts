@@ -30,9 +30,13 @@ export class Child {
   readonly process: ChildProcess;
   #output = '';
 
-  /** Runs this Node with `args`. */
-  constructor(args: readonly string[], env: Record<string, string> = {}) {
-    this.process = spawn(process.execPath, args, {
+  /** Runs this Node, or another `program`, with `args`. */
+  constructor(
+    args: readonly string[],
+    env: Record<string, string> = {},
+    program = process.execPath,
+  ) {
+    this.process = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
     });
@@ -76,6 +80,16 @@ export class Child {
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+  }
+
+  /** Resolves when it has ended by itself with exit code 0; else rejects with what it said. */
+  async ended(timeoutMs: number): Promise<void> {
+    const timer = setTimeout(() => this.process.kill('SIGKILL'), timeoutMs);
+    if (this.process.exitCode === null && this.process.signalCode === null)
+      await once(this.process, 'close');
+    clearTimeout(timer);
+    const { exitCode, signalCode } = this.process;
+    if (exitCode !== 0) throw new Error(`it ended with ${exitCode ?? signalCode}: ${this.#output}`);
   }
 
   /** SIGTERM, and SIGKILL if that does not end it. */

@@ -47,6 +47,10 @@ const benches: Record<string, { load: () => Promise<Bench>; what: string }> = {
     what: 'from a reading to the webhook that hears of it',
   },
   web: { load: () => import('./web.ts'), what: 'the pages in Chromium, and readers of the stream' },
+  installed: {
+    load: () => import('./installed.ts'),
+    what: 'the packages: size, agent with TLS and encryption, 5,000 TLS gateways',
+  },
   kafka: { load: () => import('./kafka.ts'), what: 'processes over Kafka beside the embedded one' },
 };
 

@@ -93,12 +93,12 @@ t.test('the file of certificates is made once, for its owner, and read from then
   t.ok(toIdentities(JSON.parse(readFileSync(made, 'utf8')), made));
 });
 
-t.test('a thousand tokens at once', async (t) => {
-  const names = Array.from({ length: 1_000 }, (_, i) => ({
+t.test('hundreds of tokens at once', async (t) => {
+  const names = Array.from({ length: 400 }, (_, i) => ({
     site: 'demo',
     gateway: `a-name-of-some-length-${i + 1}`,
   }));
-  t.equal((await invite(collector.base, names)).length, 1_000);
+  t.equal((await invite(collector.base, names)).length, names.length);
 });
 
 t.test('refuses what does not fit', async (t) => {
