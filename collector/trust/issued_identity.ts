@@ -1,6 +1,7 @@
 /** The certificate that the authority issues for this process' servers: kept on disk, renewed while it runs. */
 
 import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
 import { hostname, networkInterfaces } from 'node:os';
 import { isServerName } from '../config_trust.ts';
 import type { Clock, Logger } from '../types.ts';
@@ -99,11 +100,9 @@ function isGood(certificate: X509Certificate, options: IssuedIdentityOptions): b
 }
 
 function hasName(certificate: X509Certificate, name: string): boolean {
+  if (isIP(name) !== 0) return certificate.checkIP(name) !== undefined;
   const asked = name.startsWith('*.') ? `x${name.slice(1)}` : name;
-  return (
-    certificate.checkHost(asked, { subject: 'never' }) !== undefined ||
-    certificate.checkIP(asked) !== undefined
-  );
+  return certificate.checkHost(asked, { subject: 'never' }) !== undefined;
 }
 
 function namesFor({ names }: IssuedIdentityOptions): readonly string[] {

@@ -47,9 +47,8 @@ function privateKeyOf(pem: string): KeyObject | string {
   try {
     key = createPrivateKey(pem);
   } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    if (code === 'ERR_MISSING_PASSPHRASE') return 'the key has a passphrase: store it without';
-    return `the key cannot be read: ${message}`;
+    if (/ENCRYPTED/.test(pem)) return 'the key has a passphrase: store it without';
+    return `the key cannot be read: ${(error as Error).message}`;
   }
   return strongProblem(key) ?? key;
 }
