@@ -163,9 +163,15 @@ function becomeOwnerOf(dataDir: string): void {
   if (process.geteuid?.() !== 0) return;
   const owner = statSync(dataDir, { throwIfNoEntry: false });
   if (owner === undefined || owner.uid === 0) return;
-  process.setgroups?.([owner.gid]);
-  process.setegid?.(owner.gid);
-  process.seteuid?.(owner.uid);
+  try {
+    process.setgroups?.([owner.gid]);
+    process.setegid?.(owner.gid);
+    process.seteuid?.(owner.uid);
+  } catch (cause) {
+    // A root that may not change its user would leave files that the service cannot read.
+    const detail = `run this as the owner of ${dataDir} (user ${owner.uid})`;
+    throw new AgentError('AGENT_DATA_DIR', detail, { cause });
+  }
 }
 
 async function confirmAuthority(

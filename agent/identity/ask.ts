@@ -2,6 +2,7 @@
 
 import type { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { ENROLMENT_BYTES_MAX } from '../../proto/enrolment.ts';
 import { AgentError } from '../errors.ts';
@@ -143,6 +144,7 @@ export async function presentedAt(
   const done = Promise.withResolvers<X509Certificate[]>();
   const socket: TLSSocket = tls.connect({
     ...address,
+    ...(isIP(address.host) === 0 ? { servername: address.host } : {}),
     minVersion: 'TLSv1.2',
     rejectUnauthorized: false,
     ALPNProtocols: ['http/1.1'],

@@ -50,7 +50,8 @@ export function connectTls(options: TlsOptions): TLSSocket {
     // Judged below, where the time can be told from the rest.
     rejectUnauthorized: false,
     ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...('ca' in trust ? { ca: trust.ca } : {}),
+    // A plant's issuing authority is trusted without the root above it.
+    ...('ca' in trust ? { ca: trust.ca, allowPartialTrustChain: true } : {}),
     ...own,
     ...(protocol === undefined ? {} : { ALPNProtocols: [protocol] }),
   });

@@ -54,6 +54,19 @@ export class SmallAuthority {
     return new SmallAuthority(`${certificate.toString('pem')}\n`, name, keys);
   }
 
+  /** An authority below this one: what a plant lets issue. Its `pem` is its own certificate alone. */
+  async below(name: string): Promise<SmallAuthority> {
+    const keys = await newKeys();
+    const pem = await this.#issue(
+      name,
+      keys.publicKey,
+      validNow(),
+      [new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true)],
+      true,
+    );
+    return new SmallAuthority(pem, name, keys);
+  }
+
   /** For the names of a server; `usage` is what it may be used for. */
   async server(
     names: readonly string[],
@@ -91,6 +104,7 @@ export class SmallAuthority {
     publicKey: x509.PublicKey | webcrypto.CryptoKey,
     validity: Validity,
     extensions: x509.Extension[],
+    mayIssue = false,
   ): Promise<string> {
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: newSerial(),
@@ -100,7 +114,7 @@ export class SmallAuthority {
       signingKey: this.#keys.privateKey,
       signingAlgorithm: ALGORITHM,
       ...dates(validity),
-      extensions: [new x509.BasicConstraintsExtension(false, undefined, true), ...extensions],
+      extensions: [new x509.BasicConstraintsExtension(mayIssue, undefined, true), ...extensions],
     });
     return `${certificate.toString('pem')}\n`;
   }

@@ -160,6 +160,20 @@ t.test('an authority that is over, on a gateway whose clock is wrong', async (t)
   t.match(await tryOut(collector, { ca: old.pem }), { outcome: 'AGENT_COLLECTOR_UNKNOWN' });
 });
 
+t.test("a plant's issuing authority, pinned without the root above it", async (t) => {
+  const issuing = await own.below('CN=issuing');
+  const collector = await startSmallCollector(t, await issuing.server(NAMES));
+  collector.answer = () => ({ status: 200, body: {} });
+  t.match(await tryOut(collector, { ca: issuing.pem }), { outcome: 'ok', warned: false });
+  t.match(await tryOut(collector, { fingerprint: issuing.fingerprint }), { outcome: 'ok' });
+  t.match(await tryOut(collector, PINNED), { outcome: 'ok' }, 'and by the root');
+  collector.show(await issuing.server(NAMES, PAST));
+  t.match(await tryOut(collector, { ca: issuing.pem }), { outcome: 'ok', warned: true });
+  const beside = await own.below('CN=beside');
+  collector.show(await beside.server(NAMES));
+  t.match(await tryOut(collector, { ca: issuing.pem }), { outcome: 'AGENT_COLLECTOR_UNKNOWN' });
+});
+
 t.test('no TLS there, nobody there, silence', async (t) => {
   const plain = createServer((socket) => {
     socket.on('error', () => undefined);
