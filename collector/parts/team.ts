@@ -192,8 +192,11 @@ export class Team {
   }
 }
 
-/** Where the other processes reach this one's HTTP server. */
-function addressFor({ host, advertisedHost, tls }: CollectorConfig['http'], port: number): string {
+/** Where the other processes reach this one's HTTP server, which listens at `port`. */
+export function addressFor(
+  { host, advertisedHost, tls }: CollectorConfig['http'],
+  port: number,
+): string {
   const everywhere = host === '0.0.0.0' || host === '::';
   const name = advertisedHost ?? (everywhere ? hostname() : host);
   const scheme = tls === undefined ? 'http' : 'https';
