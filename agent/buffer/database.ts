@@ -98,8 +98,8 @@ export interface Statements {
   lastHead: Database.Statement<[], SizedHeadRow>;
   /** Newest first. */
   chunksDown: Database.Statement<[number], ChunkRow>;
-  /** Other bytes under the same numbers. */
-  replaceBytes: Database.Statement<[ChunkRow]>;
+  /** Everything but which readings they are. */
+  replaceRow: Database.Statement<[ChunkRow]>;
   chunk: Database.Statement<[number], ChunkRow>;
   /** Walks the whole table: only after damage. */
   totals: Database.Statement<[], { chunks: number; readings: number }>;
@@ -129,8 +129,9 @@ function prepare(db: Database.Database): Statements {
     firstHead: p(`SELECT ${HEAD_SIZE} FROM chunks ORDER BY id LIMIT 1`),
     lastHead: p(`SELECT ${HEAD_SIZE} FROM chunks ORDER BY id DESC LIMIT 1`),
     chunksDown: p(`SELECT ${HEAD}, bytes FROM chunks WHERE id <= ? ORDER BY id DESC`),
-    replaceBytes: p(`UPDATE chunks SET crc32c = @crc32c, flags = @flags, row_crc = @row_crc,
-      bytes = @bytes WHERE id = @id`),
+    replaceRow: p(`UPDATE chunks SET crc32c = @crc32c, sealed_wall_ms = @sealed_wall_ms,
+      sealed_mono_ms = @sealed_mono_ms, flags = @flags, readings_before = @readings_before,
+      row_crc = @row_crc, bytes = @bytes WHERE id = @id`),
     chunk: p(`SELECT ${HEAD}, bytes FROM chunks WHERE id = ?`),
     totals: p('SELECT count(*) AS chunks, total(count) AS readings FROM chunks'),
     deleteRange: p('DELETE FROM chunks WHERE id BETWEEN ? AND ?'),

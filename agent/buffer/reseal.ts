@@ -4,11 +4,12 @@
  */
 
 import type { Contents } from './contents.ts';
-import type { BufferFile } from './database.ts';
+import type { BufferFile, Statements } from './database.ts';
+import { withRestoredHead } from './heads.ts';
 import type { Mark } from './mark.ts';
 import { META_MARK } from './mark.ts';
 import type { ChunkRow } from './rows.ts';
-import { metaRowCrc } from './rows.ts';
+import { chunkHeadOk, metaRowCrc } from './rows.ts';
 import type { BufferSeal } from './seal.ts';
 import { withoutPast } from './settle.ts';
 
@@ -32,7 +33,8 @@ export function resealStep(
     const rows = newestUpTo(seal.oldTo, statements.chunksDown.iterate(seal.oldTo));
     for (const row of rows) {
       const opened = seal.isCurrent(row) ? undefined : seal.open(row);
-      if (opened !== undefined) statements.replaceBytes.run(seal.seal(opened));
+      if (opened !== undefined)
+        statements.replaceRow.run(seal.seal(withSoundHead(statements, opened)));
     }
     const first = statements.firstHead.get();
     const last = statements.lastHead.get();
@@ -48,6 +50,14 @@ export function resealStep(
     if (db.inTransaction) db.exec('ROLLBACK');
     throw error;
   }
+}
+
+/** What is sealed is believed from then on: a damaged head must not be among it. */
+function withSoundHead(statements: Statements, row: ChunkRow): ChunkRow {
+  if (chunkHeadOk(row)) return row;
+  const before = statements.headBefore.get(row.id);
+  const isKnown = before !== undefined && chunkHeadOk(before);
+  return withRestoredHead(row, isKnown ? before.readings_before + before.count : 0);
 }
 
 function newestUpTo(id: number, chunks: Iterable<ChunkRow>): ChunkRow[] {

@@ -5,7 +5,6 @@
 
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { decodeChunk } from '../../proto/decode.ts';
 import type { Epoch, Gap } from '../../proto/model.ts';
 import { GapReason } from '../../proto/model.ts';
 import type { DeclaredGap } from '../types.ts';
@@ -15,19 +14,12 @@ import { BUFFER_FORMAT, BUFFER_FORMAT_PLAIN, openFile, sqliteCode } from './data
 import type { KnownEpoch } from './epochs.ts';
 import { epochOfRow, epochWithoutRow, rowOfEpoch } from './epochs.ts';
 import { planGaps } from './gaps.ts';
+import { withRestoredHead } from './heads.ts';
 import { META_MARK } from './mark.ts';
 import type { FoundRow } from './pages.ts';
 import { SeqRanges } from './ranges.ts';
 import type { ChunkHeadRow, ChunkRow, GapRow, MetaRow } from './rows.ts';
-import {
-  CHUNK_FLAG_UNSYNCED,
-  chunkHeadOk,
-  fromHex,
-  gapOfRow,
-  gapRowCrc,
-  metaRowCrc,
-  toHex,
-} from './rows.ts';
+import { chunkHeadOk, fromHex, gapOfRow, gapRowCrc, metaRowCrc, toHex } from './rows.ts';
 import { rowsInFile } from './scan.ts';
 import type { BufferSeal } from './seal.ts';
 
@@ -194,7 +186,7 @@ class Salvage {
   }
 
   #rewritten(row: ChunkRow): ChunkRow {
-    return this.#options.seal.seal(chunkHeadOk(row) ? row : withRestoredHead(row));
+    return this.#options.seal.seal(chunkHeadOk(row) ? row : withRestoredHead(row, 0));
   }
 
   /** Epochs, old gaps, and what is missing of each epoch between 1 and its last seq. */
@@ -249,27 +241,6 @@ class Salvage {
       statements.putMeta.run({ ...row, row_crc: metaRowCrc(row) });
     }
   }
-}
-
-/** The bookkeeping of a chunk, from the clock inside it. */
-function withRestoredHead(row: ChunkRow): ChunkRow {
-  const decoded = decodeChunk({
-    firstSeq: row.first_seq,
-    count: row.count,
-    firstMs: row.first_ms,
-    lastMs: row.last_ms,
-    crc32c: row.crc32c,
-    bytes: row.bytes,
-  });
-  if (!decoded.ok) return { ...row, readings_before: 0 };
-  const { clock } = decoded.value;
-  return {
-    ...row,
-    sealed_wall_ms: clock.wallMs,
-    sealed_mono_ms: clock.monoMs,
-    flags: clock.unsynced ? CHUNK_FLAG_UNSYNCED : 0,
-    readings_before: 0,
-  };
 }
 
 /** Where in an epoch losses begin to count: at its first seq, unless the agent knows what is gone. */

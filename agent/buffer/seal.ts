@@ -9,7 +9,7 @@ import type { BufferKey, BufferKeys } from './keys.ts';
 import type { Mark } from './mark.ts';
 import { markText, NO_MARK } from './mark.ts';
 import type { ChunkRow } from './rows.ts';
-import { chunkBytesOk, chunkHeadCrc, isSealed } from './rows.ts';
+import { chunkBytesOk, chunkHeadCrc, chunkHeadOk, isSealed } from './rows.ts';
 
 export class BufferSeal {
   readonly keys: BufferKeys;
@@ -63,9 +63,14 @@ export class BufferSeal {
    * is damaged, or somebody made it. A row without encryption counts only where there may be such.
    */
   open(row: ChunkRow): ChunkRow | undefined {
-    if (!isSealed(row)) return this.#mayBePlain(row) && chunkBytesOk(row) ? row : undefined;
-    const id = keyIdOf(row);
-    return id !== undefined && this.#mayBeUnder(id, row.id) ? this.#cipher.open(row) : undefined;
+    if (isSealed(row)) {
+      const id = keyIdOf(row);
+      const opened =
+        id !== undefined && this.#mayBeUnder(id, row.id) ? this.#cipher.open(row) : undefined;
+      // With a wrong CRC, the flag itself may be what is damaged.
+      if (opened !== undefined || chunkHeadOk(row)) return opened;
+    }
+    return this.#mayBePlain(row) && chunkBytesOk(row) ? row : undefined;
   }
 
   /** Sealed as new chunks are: it may stay as it is. */

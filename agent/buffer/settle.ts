@@ -243,7 +243,9 @@ function lookAt(survey: Survey, keys: readonly BufferKey[]): Look {
   let plainChunks = 0;
   for (const row of survey.rows()) {
     if (!isSealed(row)) plainChunks++;
-    const id = isSealed(row) && chunkBytesOk(row) ? keyIdOf(row) : undefined;
+    // Both CRCs: a flipped bit must not pass for a key that is missing.
+    const isSound = isSealed(row) && chunkHeadOk(row) && chunkBytesOk(row);
+    const id = isSound ? keyIdOf(row) : undefined;
     if (id === undefined) continue;
     const found = sealed.get(id) ?? { chunks: 0, opens: false };
     found.chunks++;

@@ -13,13 +13,13 @@ import { walBytesFor } from './bounds.ts';
 import type { CommitResult } from './commit.ts';
 import { commitJob } from './commit.ts';
 import type { Contents } from './contents.ts';
-import { META_FORMAT, META_HOLES, NO_HOLES, OWN_META } from './contents.ts';
+import { META_HOLES, NO_HOLES } from './contents.ts';
 import type { BufferFile } from './database.ts';
-import { BUFFER_FORMAT, BUFFER_FORMAT_PLAIN, isDamage, sqliteCode } from './database.ts';
+import { isDamage } from './database.ts';
+import { BufferDisk } from './disk.ts';
 import { epochWithoutRow } from './epochs.ts';
 import type { BufferKeys } from './keys.ts';
 import type { Mark } from './mark.ts';
-import { META_MARK } from './mark.ts';
 import type { SealedChunk } from './queue.ts';
 import type { ReadLimits } from './reader.ts';
 import { readChunks } from './reader.ts';
@@ -29,10 +29,8 @@ import { resealStep } from './reseal.ts';
 import type { ChunkHeadRow, ChunkRow, SizedHeadRow } from './rows.ts';
 import { PAGE_BYTES } from './rows.ts';
 import type { BufferSeal } from './seal.ts';
-import type { Settled } from './settle.ts';
 import { withoutPast } from './settle.ts';
-import { FileSpace } from './space.ts';
-import { FRAME_BYTES, WalMeter } from './wal.ts';
+import { PendingValues } from './values.ts';
 
 export interface StoreOptions {
   path: string;
@@ -64,23 +62,19 @@ const VACUUM_STEP_PAGES = 256;
 export class ChunkStore {
   readonly #recovery: RecoveryOptions;
   readonly #walBytes: number;
-  #meter: WalMeter;
-  #space: FileSpace;
+  #disk: BufferDisk;
   #bytesWrittenBefore = 0;
   #syncsBefore = 0;
   #file: BufferFile;
   #contents: Contents;
   #seal: BufferSeal;
-  /** As of the last commit: asking the file may fail. */
-  #pages: { all: number; free: number };
   /** Delivered or given up, not yet deleted: id → readings. */
   readonly #removed = new Map<number, number>();
   #removedReadings = 0;
   readonly #acknowledgedGaps = new Set<number>();
   /** Gaps found while reading, for the next commit. */
   #foundGaps: Gap[] = [];
-  /** As they are stored. */
-  readonly #metaChanges = new Map<string, string>();
+  readonly #values = new PendingValues();
   /** Rests of readings from before encryption are looked for no earlier than at this turn. */
   #scrubTurn = 0;
   #turn = 0;
@@ -102,15 +96,14 @@ export class ChunkStore {
       this.#contents = opened.contents;
       this.#seal = opened.settled.seal;
       this.#salvages = opened.salvaged ? 1 : 0;
-      this.#takeOver(opened.settled);
+      for (const note of opened.settled.notes) options.log.warn(`buffer: ${note}`);
+      this.#values.takeOver(opened.settled, opened.contents.meta);
     } catch (error) {
       if (error instanceof AgentError) throw error;
       const detail = error instanceof Error ? error.message : String(error);
       throw new AgentError('AGENT_BUFFER_UNUSABLE', `${options.path}: ${detail}`, { cause: error });
     }
-    this.#meter = new WalMeter(`${options.path}-wal`);
-    this.#space = new FileSpace(options.path);
-    this.#pages = pagesOf(this.#file);
+    this.#disk = new BufferDisk(this.#file, this.#recovery);
   }
 
   get contents(): Contents {
@@ -138,32 +131,32 @@ export class ChunkStore {
   }
 
   get bytesWritten(): number {
-    return this.#bytesWrittenBefore + this.#meter.bytesWritten + this.#space.bytesWritten;
+    return this.#bytesWrittenBefore + this.#disk.bytesWritten;
   }
 
   get syncs(): number {
-    return this.#syncsBefore + this.#meter.syncs;
+    return this.#syncsBefore + this.#disk.syncs;
   }
 
   /** What the disk holds: pages, used or free, and WAL. */
   get bytes(): number {
-    return this.#pages.all * PAGE_BYTES + this.#meter.fileBytes;
+    return this.#disk.bytes;
   }
 
   /** Pages that hold rows. */
   get liveBytes(): number {
-    return (this.#pages.all - this.#pages.free) * PAGE_BYTES;
+    return this.#disk.liveBytes;
   }
 
   /** Bytes of the cap that the pages may use. */
   pageBytesOf(cap: Cap): number {
-    return cap.bytes - Math.max(this.#walBytes, this.#meter.fileBytes);
+    return cap.bytes - Math.max(this.#walBytes, this.#disk.walFileBytes);
   }
 
   /** Something waits for a commit besides readings. */
   get dirty(): boolean {
     if (this.#foundGaps.length > 0 || this.#acknowledgedGaps.size > 0) return true;
-    if (this.#metaChanges.size > 0) return true;
+    if (this.#values.changes.size > 0) return true;
     const newest = this.#contents.last?.id;
     return this.#removed.size > 1 || (this.#removed.size === 1 && !this.#removed.has(newest ?? 0));
   }
@@ -173,15 +166,12 @@ export class ChunkStore {
   }
 
   meta(key: string): string | undefined {
-    const stored = this.#metaChanges.get(key) ?? this.#contents.meta.get(key)?.value;
-    if (stored === undefined || OWN_META.has(key)) return stored;
-    return this.#seal.valueOf(key, stored);
+    return this.#values.get(key, this.#contents.meta, this.#seal);
   }
 
   /** Written with the next commit. */
   setMeta(key: string, value: string): void {
-    if (this.meta(key) === value) return;
-    this.#metaChanges.set(key, OWN_META.has(key) ? value : this.#seal.valueText(key, value));
+    this.#values.set(key, value, this.#contents.meta, this.#seal);
   }
 
   /** Undefined: nothing here is encrypted. */
@@ -200,7 +190,7 @@ export class ChunkStore {
 
   /** Allocates the WAL; after the first commit, which makes it. */
   reserve(): void {
-    this.#meter.allocate(this.#walBytes);
+    this.#disk.reserve();
   }
 
   /** One transaction with synchronous=FULL. Throws when the disk refuses; then nothing has changed. */
@@ -214,19 +204,18 @@ export class ChunkStore {
         acknowledgedGaps: this.#acknowledgedGaps,
         capPages: Math.floor(this.pageBytesOf(request.cap) / PAGE_BYTES),
         capReason: request.cap.reason,
-        meta: this.#metaChanges,
-        allocate: (pages) => this.#space.allocate(pages),
+        meta: this.#values.changes,
+        allocate: (pages) => this.#disk.allocate(pages),
       }),
     );
     this.#contents = result.contents;
-    this.#pages = pagesOf(this.#file);
     for (const id of result.deleted) this.#forget(id);
     this.#acknowledgedGaps.clear();
     this.#foundGaps = [];
-    this.#metaChanges.clear();
+    this.#values.committed();
     this.#droppedGaps += result.droppedGaps;
     if (result.recount) this.#recount();
-    this.#written();
+    this.#disk.written();
     this.#forgetPast();
     return result;
   }
@@ -300,13 +289,11 @@ export class ChunkStore {
 
   /** Gives free pages back to the file system, a step at a time. True while there is more to do. */
   vacuumStep(capPages: number): boolean {
-    const { all, free } = this.#pages;
+    const { all, free } = this.#disk.pages;
     const idle = free > FREE_PAGES_KEPT && free > all / 4;
     const over = all > capPages && free > 0;
     if (!idle && !over && !(this.#mayScrub() && free > 0)) return false;
-    this.#repairing(() => this.#file.db.exec(`PRAGMA incremental_vacuum(${VACUUM_STEP_PAGES})`));
-    this.#pages = pagesOf(this.#file);
-    this.#written();
+    this.#repairing(() => this.#disk.vacuumStep(VACUUM_STEP_PAGES));
     return true;
   }
 
@@ -317,15 +304,14 @@ export class ChunkStore {
   sealStep(): void {
     this.#turn++;
     // Not before the file says that it is encrypted.
-    if (!this.#seal.on || this.#metaChanges.has(META_MARK)) return;
+    if (!this.#seal.on || this.#values.hasMark) return;
     if (this.#seal.oldTo > 0) {
       const { contents, mark } = this.#repairing(() =>
-        resealStep(this.#file, this.#contents, this.#seal, (pages) => this.#space.allocate(pages)),
+        resealStep(this.#file, this.#contents, this.#seal, (pages) => this.#disk.allocate(pages)),
       );
       this.#contents = contents;
-      this.#pages = pagesOf(this.#file);
       this.#seal.adopt(mark);
-      this.#written();
+      this.#disk.written();
       if (mark.olderTo + mark.plainTo === 0) {
         this.#recovery.log.info('buffer: all chunks are encrypted with the current key');
       }
@@ -334,11 +320,9 @@ export class ChunkStore {
 
   close(): void {
     try {
-      this.#tryCheckpoint();
+      this.#disk.checkpoint();
     } finally {
-      this.#meter.close();
-      this.#file.db.close();
-      this.#space.close();
+      this.#disk.close();
     }
   }
 
@@ -377,29 +361,6 @@ export class ChunkStore {
     this.#contents = { ...this.#contents, epochs };
   }
 
-  /** After each transaction. */
-  #written(): void {
-    this.#meter.commit();
-    if (this.#meter.frames * FRAME_BYTES > this.#walBytes / 2) this.#tryCheckpoint();
-  }
-
-  /** What was decided at the opening goes into the file with the first commit. */
-  #takeOver({ seal, changed, begins, notes }: Settled): void {
-    for (const note of notes) this.#recovery.log.warn(`buffer: ${note}`);
-    if (!changed) return;
-    this.#queueMark(seal.mark);
-    for (const [key, { value }] of this.#contents.meta) {
-      const opened = OWN_META.has(key) ? undefined : seal.valueOf(key, value, begins);
-      if (opened !== undefined) this.#metaChanges.set(key, seal.valueText(key, opened));
-    }
-  }
-
-  #queueMark(mark: Mark | undefined): void {
-    const format = mark === undefined ? BUFFER_FORMAT_PLAIN : BUFFER_FORMAT;
-    this.#metaChanges.set(META_MARK, this.#seal.textOf(mark));
-    this.#metaChanges.set(META_FORMAT, String(format));
-  }
-
   /** The last chunk from before is gone. */
   #forgetPast(): void {
     const mark = this.#seal.mark;
@@ -408,7 +369,7 @@ export class ChunkStore {
     if (next.olderTo === mark.olderTo && next.plainTo === mark.plainTo) return;
     const isOver = !next.on && next.olderTo === 0;
     const kept = isOver ? undefined : { ...next, n: next.n + 1 };
-    this.#queueMark(kept);
+    this.#values.setMark(this.#seal, kept);
     this.#seal.adopt(kept);
   }
 
@@ -424,33 +385,12 @@ export class ChunkStore {
    */
   #scrub(): void {
     this.#scrubTurn = this.#turn + SCRUB_AGAIN_TURNS;
-    this.#repairing(() => this.#file.db.exec('VACUUM'));
-    this.#pages = pagesOf(this.#file);
-    this.#meter.commit();
-    this.#file.db.pragma('wal_checkpoint(TRUNCATE)');
-    this.#meter.checkpoint();
-    this.reserve();
+    this.#repairing(() => this.#disk.remake());
     const mark = this.#seal.mark!;
     const next = { ...mark, n: mark.n + 1, scrub: false };
-    this.#queueMark(next);
+    this.#values.setMark(this.#seal, next);
     this.#seal.adopt(next);
     this.#recovery.log.info('buffer: nothing from before encryption is left in the file');
-  }
-
-  #tryCheckpoint(): void {
-    try {
-      const [row] = this.#file.db.pragma('wal_checkpoint(PASSIVE)') as {
-        busy: number;
-        log: number;
-        checkpointed: number;
-      }[];
-      if (row !== undefined && row.busy === 0 && row.log === row.checkpointed) {
-        this.#meter.checkpoint();
-      }
-    } catch (error) {
-      // A full disk: the frames stay in the WAL, and the next commit tries again. Damage shows there too.
-      this.#recovery.log.debug('buffer: checkpoint failed', { code: sqliteCode(error) });
-    }
   }
 
   #repairing<T>(operation: () => T): T {
@@ -468,11 +408,9 @@ export class ChunkStore {
   #recover(cause: unknown): void {
     const before = this.#contents;
     if (this.#file.db.open) {
-      this.#bytesWrittenBefore += this.#meter.bytesWritten + this.#space.bytesWritten;
-      this.#syncsBefore += this.#meter.syncs;
-      this.#meter.close();
-      this.#file.db.close();
-      this.#space.close();
+      this.#bytesWrittenBefore += this.#disk.bytesWritten;
+      this.#syncsBefore += this.#disk.syncs;
+      this.#disk.close();
     }
     const seal = this.#seal;
     const epochs = [...before.epochs.values()];
@@ -480,32 +418,20 @@ export class ChunkStore {
     const opened = openSalvaged(this.#recovery, cause, [], known);
     this.#salvages++;
     this.#file = opened.file;
-    this.#meter = new WalMeter(`${this.#recovery.path}-wal`);
-    this.#space = new FileSpace(this.#recovery.path);
-    this.#pages = pagesOf(opened.file);
+    this.#disk = new BufferDisk(opened.file, this.#recovery);
     const loaded = opened.contents;
     this.#seal = opened.settled.seal;
-    this.#metaChanges.delete(META_MARK);
-    this.#metaChanges.delete(META_FORMAT);
     this.#contents = {
       ...loaded,
       nextId: Math.max(before.nextId, loaded.nextId),
       nextGapId: Math.max(before.nextGapId, loaded.nextGapId),
     };
-    this.#takeOver(opened.settled);
-    for (const [key, { value }] of before.meta) {
-      if (OWN_META.has(key) || loaded.meta.has(key) || this.#metaChanges.has(key)) continue;
-      const plain = seal.valueOf(key, value);
-      if (plain !== undefined) this.setMeta(key, plain);
-    }
+    const { settled } = opened;
+    this.#values.restore({ meta: before.meta, seal }, { meta: loaded.meta, settled });
     for (const id of [...this.#removed.keys()]) {
       if (opened.file.statements.headsIn.get(id, id) === undefined) this.#forget(id);
     }
   }
-}
-
-function pagesOf({ statements }: BufferFile): { all: number; free: number } {
-  return { all: statements.pageCount.get()!, free: statements.freelistCount.get()! };
 }
 
 /** Without the bytes, which are not to be kept alive. */

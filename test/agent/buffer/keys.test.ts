@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import t from 'tap';
 import type { BufferOptions, SqliteBuffer } from '../../../agent/buffer/buffer.ts';
 import type { BufferKeys } from '../../../agent/buffer/keys.ts';
@@ -357,6 +358,25 @@ t.test(
     await buffer.close();
   },
 );
+
+t.test('a flipped bit does not pass for encryption', async (t) => {
+  const folder = newFolder();
+  let buffer = open(folder, NO_KEYS);
+  await append(buffer, 3);
+  await buffer.close();
+  const db = new Database(fileIn(folder));
+  db.exec('UPDATE chunks SET flags = flags | 2');
+  db.close();
+  buffer = open(folder, NO_KEYS);
+  t.same(valuesIn(buffer), countTo(60));
+  await buffer.close();
+  buffer = open(folder, keysOf(1));
+  buffer.maintain();
+  buffer.maintain();
+  t.match(buffer.stats().encryption, { on: true, oldChunks: 0 });
+  t.same(valuesIn(buffer), countTo(60), 'sealed as what they are');
+  await buffer.close();
+});
 
 const GOLDEN = join(import.meta.dirname, '../../cases/buffer-format-1');
 interface Golden {
