@@ -234,7 +234,8 @@ export class ClockMonitor implements Clock {
       this.#state === undefined ||
       now.unsynced !== before.unsynced ||
       now.stepsTotal !== before.stepsTotal ||
-      now.correctionMs !== before.correctionMs
+      now.correctionMs !== before.correctionMs ||
+      this.#state.isAwaited !== this.#awaits(now)
     ) {
       this.#state = this.#describe(now);
     }
@@ -310,7 +311,17 @@ export class ClockMonitor implements Clock {
       correctionMs === undefined || unsynced ? [] : [{ boot, offsetMs: Math.round(correctionMs) }];
     const stepsTotal = judgement.stepsTotal - this.#stepsBefore;
     const lastStepMs = stepsTotal > 0 ? judgement.lastStepMs : 0;
-    return { boot, unsynced, lastStepMs, stepsTotal, corrections };
+    const isAwaited = this.#awaits(judgement);
+    return { boot, unsynced, lastStepMs, stepsTotal, corrections, isAwaited };
+  }
+
+  #awaits({ unsynced, steppedAtMonoMs }: Judgement): boolean {
+    const { believed } = this.#heard;
+    const isOutdated =
+      believed !== undefined &&
+      steppedAtMonoMs !== undefined &&
+      believed.heardMonoMs < steppedAtMonoMs;
+    return unsynced && this.#isAwaited && (believed === undefined || isOutdated);
   }
 }
 

@@ -37,6 +37,8 @@ export interface OutboxOptions {
 /** On a line too slow for whole batches the shares shrink to this before they stop shrinking. */
 const SHARE_MIN = 1 / 64;
 const SHARE_STEP = 1 / 16;
+/** What is still to be waited at least while the collector is asked for its time; who asks gives up in time. */
+const ANSWER_MS = 1_000;
 const BATCH_BYTES_MIN = 4_096;
 const BATCH_READINGS_MIN = 100;
 
@@ -161,7 +163,9 @@ export class Outbox {
     if (chunk.boot !== state.boot || !state.unsynced) return 0;
     if (state.corrections.some((correction) => correction.boot === chunk.boot)) return 0;
     const waitedMs = this.#options.clock.monoMs() - chunk.sealedMonoMs;
-    return Math.max(0, this.#options.holdMs - waitedMs);
+    const leftMs = Math.max(0, this.#options.holdMs - waitedMs);
+    // However long it waited for a connection: now that there is one, the answer is near.
+    return state.isAwaited === true ? Math.max(ANSWER_MS, leftMs) : leftMs;
   }
 
   #encode(chunks: readonly PendingChunk[], gaps: readonly Gap[]): Uint8Array {

@@ -200,4 +200,6 @@ export interface ClockState {
   stepsTotal: number;
   /** Corrections for this boot: present once the clock is right after having been wrong. */
   corrections: readonly ClockCorrection[];
+  /** The collector will be asked what time it is, and its answer decides over what was timed until then. */
+  isAwaited?: boolean;
 }

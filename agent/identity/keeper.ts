@@ -68,8 +68,8 @@ const PACE: Pace = {
 /** A certificate is renewed when this part of its validity is left, or up to JITTER_PART earlier. */
 const RENEW_PART = 1 / 3;
 const JITTER_PART = 1 / 30;
-/** Online, and still nobody tells the time: then there is nobody who would. */
-const TIME_FAILURES_MAX = 3;
+/** Online, and still nobody tells the time, for about a minute: then there is nobody who would. */
+const TIME_FAILURES_MAX = 6;
 const EXPLAIN_PAUSE_MS = 3_600_000;
 /** An answer that took longer says too little. */
 const ROUND_TRIP_MAX_MS = 4_000;
@@ -282,7 +282,10 @@ export class IdentityKeeper {
   /** Who could not be asked before can be now. */
   #noteOnline(monoMs: number): void {
     const isOnline = this.#options.isOnline();
-    if (isOnline && !this.#wasOnline && this.#timeFailures > 0) this.#askAtMonoMs = monoMs;
+    if (isOnline && !this.#wasOnline && this.#timeFailures > 0) {
+      this.#timeFailures = 0;
+      this.#askAtMonoMs = monoMs;
+    }
     this.#wasOnline = isOnline;
   }
 

@@ -41,6 +41,21 @@ export function pathTo(
   return undefined;
 }
 
+/**
+ * The authorities that signed the first certificate of `presented`, each the one before it, nearest first: as far
+ * as they are presented. Any of them that is known vouches for it. Times do not count, as in pathTo.
+ */
+export function signersIn(presented: readonly X509Certificate[]): X509Certificate[] {
+  const [leaf, ...others] = presented;
+  const signers: X509Certificate[] = [];
+  for (let current = leaf; current !== undefined && signers.length < CHAIN_MAX; ) {
+    const signed = current;
+    current = others.find((other) => !signers.includes(other) && isIssuedBy(signed, other));
+    if (current !== undefined) signers.push(current);
+  }
+  return signers;
+}
+
 function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
   return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
 }

@@ -76,6 +76,8 @@ export class TestGateway {
       data_dir: './data',
       status: { enabled: false },
       buffer: { commit_interval_ms: 0 },
+      // What is timed by a wrong clock waits for the collector's word all the same.
+      clock: { hold_seconds: 0 },
       forwarder: { state_interval_ms: 500, backoff_max_ms: 300 },
       ...more,
       devices: [{ name: this.device, reader: 'puppet', puppet: {} }],
