@@ -22,6 +22,7 @@ import type { Enrolled, EnrolmentOptions } from './identity/enrolment.ts';
 import { askingKey, enrolByRequest, enrolByToken, toEnrolmentUrl } from './identity/enrolment.ts';
 import { identityFolder, readEnrolment, writeIdentity } from './identity/files.ts';
 import { keyFingerprint } from './identity/keys.ts';
+import { signersIn } from './identity/verify.ts';
 import { span } from './status-text.ts';
 import type { Clock } from './types.ts';
 
@@ -181,12 +182,16 @@ async function confirmAuthority(
   { input, print }: EnrolDeps,
 ): Promise<string> {
   const presented = await presentedAt(addressOf(url), ANSWER_MS);
-  const authority = presented.at(-1);
-  if (authority === undefined) throw new AgentError('AGENT_COLLECTOR_UNKNOWN', 'no certificate');
+  // The plant's issuing authority is often signed by another one, and either may be the one that people know.
+  const signers = signersIn(presented);
+  const [authority] = signers;
+  if (authority === undefined) throw new AgentError('AGENT_COLLECTOR_UNKNOWN', 'no authority');
   const shown = fingerprintOf(authority);
-  print(
-    `${line('this gateway', `key ${formatFingerprint(keyFingerprint(key))}`)}${line('collector', `authority ${formatFingerprint(shown)}`)}`,
-  );
+  const names = signers.map((signer) => formatFingerprint(fingerprintOf(signer)));
+  print(line('this gateway', `key ${formatFingerprint(keyFingerprint(key))}`));
+  for (const [i, name] of names.entries()) {
+    print(line(i === 0 ? 'collector' : '', `${i === 0 ? 'authority' : 'signed by'} ${name}`));
+  }
   const { caFingerprint } = given;
   if (caFingerprint !== undefined) {
     const expected = parseFingerprint(caFingerprint);
@@ -200,7 +205,8 @@ async function confirmAuthority(
   }
   const terminal = createInterface({ input, output: process.stderr });
   try {
-    const question = 'Is this what `fms-collector ca show` says on the collector? (yes/no) ';
+    const which = signers.length > 1 ? 'one of these authorities' : 'this';
+    const question = `Is ${which} what \`fms-collector ca show\` says on the collector? (yes/no) `;
     const answer = await terminal.question(question);
     if (!/^(y|yes|예|네)$/i.test(answer.trim())) {
       throw new AgentError('AGENT_ENROL_UNCONFIRMED', 'the answer was no');

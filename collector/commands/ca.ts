@@ -8,6 +8,7 @@ import { withApi } from './user.ts';
 
 interface AuthorityItem {
   fingerprint: string;
+  shown_fingerprint: string;
   subject: string;
   not_before_ms: number;
   not_after_ms: number;
@@ -31,6 +32,9 @@ export function showAuthority(
         `made by      ${answer.own ? 'this collector' : 'the plant (ca.cert_file)'}`,
         `valid        ${isoOf(answer.not_before_ms)} to ${isoOf(answer.not_after_ms)}`,
         `fingerprint  ${formatFingerprint(answer.fingerprint)}`,
+        ...(answer.shown_fingerprint === answer.fingerprint
+          ? []
+          : [`gateways see ${formatFingerprint(answer.shown_fingerprint)} (mqtt.tls.cert_file)`]),
       ])
         output.log(line);
   });

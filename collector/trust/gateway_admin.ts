@@ -9,7 +9,7 @@ import { checkName } from './asks.ts';
 import type { CertificateEntry, Gateway } from './registry.ts';
 import type { Request } from './requests.ts';
 import type { Trust } from './trust.ts';
-import type { Validity } from './validity.ts';
+import type { GatewayState, Validity } from './validity.ts';
 import { validityOf } from './validity.ts';
 
 const HOUR_MS = 3_600_000;
@@ -24,8 +24,6 @@ export interface GatewayAdminOptions {
   address: () => { mqttPort: number; names: readonly string[] };
   clock: Clock;
 }
-
-export type GatewayState = 'configured' | 'invited' | 'enrolled' | 'revoked';
 
 export interface GatewayStanding extends GatewayId {
   state: GatewayState;
@@ -54,6 +52,11 @@ export class GatewayAdmin {
   /** Throws TRUST_OFF; so do all that need an authority. */
   get authority(): Trust['authority'] {
     return this.#options.trust.authority;
+  }
+
+  /** What tokens name, and gateways show: not that of `authority` where the server's certificate is another one's. */
+  get shownFingerprint(): string {
+    return this.#options.trust.shownFingerprint;
   }
 
   get address(): { mqttPort: number; names: readonly string[] } {

@@ -72,6 +72,7 @@ export class EnrolmentStub {
   requests: EnrolmentRequest[] = [];
   authority: AuthorityItem | undefined = {
     fingerprint: [...FINGERPRINT].reverse().join(''),
+    shown_fingerprint: [...FINGERPRINT].reverse().join(''),
     subject: 'CN=FMS authority 4f1c22aa, O=FMS',
     not_before_ms: Date.now() - 30 * DAY_MS,
     not_after_ms: Date.now() + 7_000 * DAY_MS,

@@ -99,6 +99,11 @@ function authorityRoute(app: FastifyInstance, { enrolment }: ApiContext): void {
         response: {
           200: object({
             fingerprint: FINGERPRINT,
+            shown_fingerprint: {
+              ...FINGERPRINT,
+              description:
+                'What tokens name and gateways show. Another one only where mqtt.tls.cert_file is of another authority.',
+            },
             subject: { type: 'string' },
             not_before_ms: TIME_MS,
             not_after_ms: TIME_MS,
@@ -112,6 +117,7 @@ function authorityRoute(app: FastifyInstance, { enrolment }: ApiContext): void {
       const { certificate, fingerprint, own, notAfterMs } = enrolment.authority;
       return {
         fingerprint,
+        shown_fingerprint: enrolment.shownFingerprint,
         subject: certificate.subject,
         not_before_ms: certificate.validFromDate.getTime(),
         not_after_ms: notAfterMs,

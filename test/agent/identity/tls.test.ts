@@ -1,11 +1,13 @@
 /** Who is taken for the collector, and what each refusal is called. */
 
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import t from 'tap';
 import { ask } from '../../../agent/identity/ask.ts';
 import type { Trust } from '../../../agent/identity/tls.ts';
+import { signersIn } from '../../../agent/identity/verify.ts';
 import type { Validity } from '../../support/small-authority.ts';
 import { SmallAuthority } from '../../support/small-authority.ts';
 import type { SmallCollector } from '../../support/small-collector.ts';
@@ -148,6 +150,25 @@ t.test('the collector, and who is not', async (t) => {
       t.same(collector.asked, [], `${what}: was told nothing`);
     }
   }
+});
+
+t.test('what a person compares without a token: whoever signed, and nobody else', async (t) => {
+  const issuing = await own.below('CN=issuing authority');
+  const { cert } = await issuing.server(NAMES);
+  const [leaf, middle, root, stranger] = [cert, issuing.pem, own.pem, other.pem].map(
+    (pem) => new X509Certificate(pem),
+  ) as [X509Certificate, X509Certificate, X509Certificate, X509Certificate];
+  const signers = (...presented: X509Certificate[]): string[] =>
+    signersIn(presented).map(({ subject }) => subject);
+  const both = [middle.subject, root.subject];
+  t.same(signers(leaf, middle, root), both, 'nearest first');
+  t.same(signers(leaf, root, stranger, middle), both, 'in whatever order they come');
+  t.same(signers(leaf, root), [], 'not without the one between');
+  t.same(signers(root), [], 'nobody vouches for oneself');
+  const theirs = new X509Certificate((await other.server(NAMES)).cert);
+  const names = [stranger.subject];
+  t.same(signers(theirs, stranger, root), names, "the right one's certificate is shown by anybody");
+  t.same(signersIn([]), []);
 });
 
 t.test('an authority that is over, on a gateway whose clock is wrong', async (t) => {

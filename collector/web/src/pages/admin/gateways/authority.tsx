@@ -17,7 +17,7 @@ const NEAR_MS = 365 * 86_400_000;
 
 export function AuthorityPanel({ authority }: { authority: AuthorityItem }): ReactNode {
   const say = useSay(ENROLMENT_WORDS);
-  const { fingerprint, subject, not_after_ms, certificate, own } = authority;
+  const { shown_fingerprint: fingerprint, subject, not_after_ms, certificate, own } = authority;
   return (
     <div className="panel" data-authority={fingerprint}>
       <h2>{say('authority')}</h2>

@@ -59,6 +59,8 @@ export interface EnrolmentRequest {
 
 export interface AuthorityItem {
   fingerprint: string;
+  /** What tokens name and gateways show. */
+  shown_fingerprint: string;
   subject: string;
   not_before_ms: number;
   not_after_ms: number;
