@@ -10,7 +10,7 @@ import type { Ticks } from '../ticks.ts';
 import { startProbe } from '../ticks.ts';
 import { AttemptThrottle } from '../trust/attempts.ts';
 import { EnrolmentEndpoint } from '../trust/endpoint.ts';
-import { GatewayDoor } from '../trust/gateway_door.ts';
+import { GatewayDoor, isLoopback } from '../trust/gateway_door.ts';
 import type { Clock, Logger } from '../types.ts';
 import type { RunningTrust } from './trust.ts';
 
@@ -37,6 +37,7 @@ export async function startIntake(options: IntakeOptions): Promise<Broker> {
   const { registry, peers } = trust.trust.opened;
   const { graceMs } = trust.trust;
   const { clock, logger } = common;
+  sayRefusedTokens(config, logger);
   return await startBroker({
     ...common,
     plain: mqtt.plain ? { host: mqtt.host, port: mqtt.port } : undefined,
@@ -45,6 +46,17 @@ export async function startIntake(options: IntakeOptions): Promise<Broker> {
     door: new GatewayDoor({ tokens: gateways, registry, peers, graceMs, clock, logger }),
     limits: { maxConnections: mqtt.maxConnections },
   });
+}
+
+/** Said at the start and not only to the gateways that are turned away. */
+function sayRefusedTokens({ mqtt, gateways }: CollectorConfig, logger: Logger): void {
+  if (!mqtt.plain || isLoopback(mqtt.host) || mqtt.host === 'localhost') return;
+  const count = gateways.filter(({ withoutTls }) => !withoutTls).length;
+  if (count === 0) return;
+  logger.warn(
+    { gateways: count, host: mqtt.host },
+    'tokens of gateways on other machines are taken with TLS only (mqtt.tls), or where gateways[].without_tls says so',
+  );
 }
 
 function tlsOf({ config, trust, clock, logger }: IntakeOptions): TlsOptions | undefined {

@@ -1,7 +1,6 @@
 /** What /metrics says of certificates. */
 
-import type { GatewayState } from './gateway_admin.ts';
-import type { Validity } from './validity.ts';
+import type { GatewayState, Validity } from './validity.ts';
 
 export interface TrustStatus {
   /** Undefined: there is none. */

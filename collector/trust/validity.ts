@@ -1,4 +1,7 @@
-/** How a certificate of a gateway stands. Agents renew when a third of its time is left. */
+/** How a gateway and its certificate stand. Agents renew when a third of its time is left. */
+
+/** configured: by a token in the configuration only. */
+export type GatewayState = 'configured' | 'invited' | 'enrolled' | 'revoked';
 
 export type Validity = 'valid' | 'renew_soon' | 'grace' | 'expired';
 
