@@ -14,7 +14,8 @@ import type { AgentConfig } from './config-values.ts';
 import { Devices } from './devices.ts';
 import { AgentError } from './errors.ts';
 import type { Forwarder } from './forwarder-contract.ts';
-import type { IdentityKeeper, KeeperOptions } from './identity/keeper.ts';
+import type { CertificateFacts } from './identity/certificate.ts';
+import type { IdentityKeeper, IdentityStatus, KeeperOptions } from './identity/keeper.ts';
 import { installId, machineFingerprint } from './install.ts';
 import type { Log } from './log.ts';
 import { errorFields } from './log.ts';
@@ -71,6 +72,8 @@ export class Agent {
   #forwarder: Forwarder | undefined;
   /** Of an enrolled gateway. */
   #keeper: IdentityKeeper | undefined;
+  /** Of a gateway whose certificate comes from elsewhere. */
+  #certificate: CertificateFacts | undefined;
   #status: StatusServer | undefined;
   #statusRetry: NodeJS.Timeout | undefined;
   readonly #secondTimer: NodeJS.Timeout;
@@ -174,7 +177,7 @@ export class Agent {
       forwarder: this.#forwarder?.status(),
       clock: this.#clockMonitor.state(),
       clocks: this.#clockMonitor.compare(),
-      identity: this.#keeper?.status(),
+      identity: this.#identityStatus(),
       readers: this.#devices.statuses(),
       process: { rssBytes: process.memoryUsage.rss(), cpuSeconds: (user + system) / 1e6 },
     };
@@ -261,7 +264,7 @@ export class Agent {
         keeper === undefined
           ? collector
           : { ...collector, credentials: () => keeper.credentials() },
-      onWrongTime: (detail) => keeper?.noteWrongTime(detail),
+      onWrongTime: keeper && ((detail) => keeper.noteWrongTime(detail)),
       explainRefusal: async () => keeper?.explainRefusal(),
       settings: { ...forwarder, ...mqtt, holdMs: this.#config.clock.holdMs },
       buffer: this.#buffer,
@@ -273,11 +276,22 @@ export class Agent {
     });
   }
 
+  #identityStatus(): IdentityStatus | undefined {
+    const certificate = this.#certificate;
+    if (certificate === undefined) return this.#keeper?.status();
+    return { certificate, renewalDueMs: undefined, renewalsTotal: 0, lastError: undefined };
+  }
+
   /** Only an enrolled gateway loads what keeps its identity. */
   async #startKeeper(): Promise<void> {
     this.#keeper?.stop();
     this.#keeper = undefined;
+    this.#certificate = undefined;
     const { site, gateway, collector, dataDir } = this.#config;
+    if (collector.own !== undefined) {
+      const { factsOf } = await import('./identity/certificate.ts');
+      this.#certificate = factsOf(collector.own.cert);
+    }
     if (collector.isEnrolled !== true) return;
     const { IdentityKeeper } = await import('./identity/keeper.ts');
     if (this.#stopping) return;
@@ -349,7 +363,7 @@ export class Agent {
       bufferSecondsUntilEviction: stats.secondsUntilEviction,
       clockUnsynced: unsynced,
       clockStepMs: lastStepMs,
-      certificateEndMs: this.#keeper?.status().certificate?.notAfterMs ?? 0,
+      certificateEndMs: this.#identityStatus()?.certificate?.notAfterMs ?? 0,
       readers: this.#devices.statuses().map(({ state }) => state),
       gaps: this.#buffer.gaps(GAPS_PER_BATCH_MAX).map(({ id: _, ...gap }) => gap),
     };

@@ -35,7 +35,7 @@ export interface ForwarderOptions {
   random: () => number;
   /** Shortest ceiling of the backoff. */
   backoffBaseMs?: number;
-  /** See LinkOptions. */
+  /** See LinkOptions; left out: said in the log. */
   onWrongTime?: ((detail: string) => void) | undefined;
   /** Why a certificate is refused, in the collector's words; undefined: it does not say. Never rejects. */
   explainRefusal?: (() => Promise<AgentError | undefined>) | undefined;

@@ -12,6 +12,7 @@ import { AgentError } from './errors.ts';
 import { AwaitedBatches } from './forwarder-awaited.ts';
 import type { Forwarder, ForwarderOptions, ForwarderStatus } from './forwarder-contract.ts';
 import { errorOfLink, errorOfSilence, openLink } from './forwarder-link.ts';
+import { wrongTimeTeller } from './identity/tls.ts';
 import { errorFields } from './log.ts';
 import type { OutgoingBatch } from './outbox.ts';
 import { Outbox } from './outbox.ts';
@@ -30,6 +31,7 @@ export function startForwarder(options: ForwarderOptions): Forwarder {
 
 class MqttForwarder implements Forwarder {
   readonly #options: ForwarderOptions;
+  readonly #onWrongTime: (detail: string) => void;
   readonly #outbox: Outbox;
   /** Undefined: a PUBACK is enough. */
   readonly #awaited: AwaitedBatches | undefined;
@@ -67,6 +69,7 @@ class MqttForwarder implements Forwarder {
 
   constructor(options: ForwarderOptions) {
     this.#options = options;
+    this.#onWrongTime = options.onWrongTime ?? wrongTimeTeller(options.log);
     const { buffer, identity, settings, clock, clockState } = options;
     this.#outbox = new Outbox({ buffer, identity, clock, clockState, ...settings });
     if (settings.acknowledgedBy === 'collector') {
@@ -185,7 +188,7 @@ class MqttForwarder implements Forwarder {
       keepaliveS: settings.keepaliveS,
       timeoutMs: settings.publishTimeoutMs,
       will: this.#encodeState({ online: false, cleanEnd: false }),
-      onWrongTime: this.#options.onWrongTime,
+      onWrongTime: this.#onWrongTime,
     });
     this.#client = client;
     let failure: AgentError | undefined;

@@ -91,10 +91,13 @@ function certificateLines(status: StatusJson): string[] {
   if (certificate !== null) {
     const leftMs = certificate.not_after_ms - now;
     const end = new Date(certificate.not_after_ms).toISOString().slice(0, 10);
+    const dueMs = certificate.renewal_due_ms;
     const due =
-      certificate.renewal_due_ms > now
-        ? `renewed by itself in ${span(certificate.renewal_due_ms - now)}`
-        : 'RENEWAL IS DUE';
+      dueMs === null
+        ? 'from elsewhere, not renewed by the agent'
+        : dueMs > now
+          ? `renewed by itself in ${span(dueMs - now)}`
+          : 'RENEWAL IS DUE';
     lines.push(
       leftMs > 0
         ? `certificate until ${end} (${span(leftMs)}); ${due}`

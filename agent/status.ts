@@ -157,7 +157,7 @@ function toJson(snapshot: AgentSnapshot) {
             fingerprint: identity.certificate.fingerprint,
             not_before_ms: identity.certificate.notBeforeMs,
             not_after_ms: identity.certificate.notAfterMs,
-            renewal_due_ms: Math.round(identity.renewalDueMs ?? 0),
+            renewal_due_ms: roundOrNull(identity.renewalDueMs),
             renewals_total: identity.renewalsTotal,
           },
     certificate_error: errorJson(identity?.lastError),
@@ -177,4 +177,8 @@ function errorJson(error: AgentError | undefined) {
   return error === undefined
     ? null
     : { code: error.code, message: error.message, hint: error.hint };
+}
+
+function roundOrNull(value: number | undefined): number | null {
+  return value === undefined ? null : Math.round(value);
 }

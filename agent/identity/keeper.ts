@@ -20,6 +20,7 @@ import { factsOf } from './certificate.ts';
 import type { Identity } from './files.ts';
 import { identityFolder, readIdentity, settleIdentity } from './files.ts';
 import { isClockKept } from './time-service.ts';
+import { wrongTimeTeller } from './tls.ts';
 
 export interface KeeperOptions {
   dataDir: string;
@@ -103,12 +104,13 @@ export class IdentityKeeper {
   #askAtMonoMs = 0;
   #explainAtMonoMs = 0;
   #isDisputed = false;
-  #saidWrongTime = false;
+  readonly #tellWrongTime: (detail: string) => void;
 
   constructor(options: KeeperOptions) {
     this.#options = options;
     this.#pace = { ...PACE, ...options.pace };
     this.#jitter = options.random();
+    this.#tellWrongTime = wrongTimeTeller(options.log);
     try {
       settleIdentity(options.dataDir);
     } catch {
@@ -148,13 +150,7 @@ export class IdentityKeeper {
 
   /** The collector's certificate is not valid by this machine's clock: one of the two is wrong. */
   noteWrongTime(detail: string): void {
-    if (!this.#saidWrongTime) {
-      this.#options.log.warn("the collector's certificate is not valid at this machine's time", {
-        certificate: detail,
-        machine_ms: Date.now(),
-      });
-    }
-    this.#saidWrongTime = true;
+    this.#tellWrongTime(detail);
     if (this.#options.clock.compare().aheadMs === undefined) this.#askAtMonoMs = 0;
   }
 

@@ -8,6 +8,7 @@ import { isIP } from 'node:net';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { fingerprintOf, formatFingerprint } from '../../proto/enrolment.ts';
 import { AgentError } from '../errors.ts';
+import type { Log } from '../log.ts';
 import { certificatesOf, hasName, isForServers, namesOf, pathTo } from './verify.ts';
 
 /** What a gateway shows, in PEM. */
@@ -138,6 +139,17 @@ function codeOf(error: unknown): string | undefined {
   if (error == null) return undefined;
   const { code, message } = error as { code?: unknown; message?: unknown };
   return String(code ?? message ?? error);
+}
+
+/** What TlsOptions.onWrongTime is for: a word in the log, once. */
+export function wrongTimeTeller(log: Log): (detail: string) => void {
+  let isSaid = false;
+  return (detail) => {
+    if (isSaid) return;
+    isSaid = true;
+    const fields = { certificate: detail, machine_ms: Date.now() };
+    log.warn("the collector's certificate is not valid at this machine's time", fields);
+  };
 }
 
 /** What the other side showed, its own first. */

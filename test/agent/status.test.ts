@@ -289,5 +289,10 @@ t.test('an enrolled gateway: its certificate, and how its clock compares', async
   const over = { ...certificate, notAfterMs: NOW - DAY };
   const expired = await textOf(enrolled({ identity: { ...identity, certificate: over } }));
   t.match(expired, /certificate EXPIRED on 2025-12-31/);
+  const foreign = { ...identity, renewalDueMs: undefined, lastError: undefined };
+  t.match(
+    await textOf(enrolled({ identity: foreign })),
+    /\(30 days\); from elsewhere, not renewed by the agent/,
+  );
   t.notMatch(renderMetrics(snapshot()), /certificate/, 'nothing for a gateway with a token');
 });
