@@ -18,7 +18,7 @@ names=''
 alternatives=''
 for name in "$@"; do
   case $name in
-    *[!0-9A-Za-z.:-]*|'') echo "$0: $name is neither a host name nor an address" >&2; exit 2 ;;
+    -*|*[!0-9A-Za-z.:-]*|'') echo "$0: $name is neither a host name nor an address" >&2; exit 2 ;;
     *:*) kind=IP ;;
     *[!0-9.]*) kind=DNS ;;
     *) kind=IP ;;

@@ -59,7 +59,7 @@ const initSkip = whyNotWithout('openssl');
 
 t.test('init.sh makes what nobody else may have, once', { skip: initSkip }, async (t) => {
   t.equal(init().status, 2, 'a name is needed');
-  for (const name of ['a b', 'a"b', "a'; rm -rf /", 'x,DNS:y', ''])
+  for (const name of ['a b', 'a"b', "a'; rm -rf /", 'x,DNS:y', '-x', ''])
     t.equal(init(name).status, 2, name);
   t.notOk(existsSync(join(plant, 'secrets')), 'nothing was made yet');
 
