@@ -104,6 +104,8 @@ export class EnrolmentEndpoint {
     try {
       answer = await this.#answer(request);
     } catch (error) {
+      // It hung up: there is nobody to answer, and nothing to say of it.
+      if (request.destroyed && !request.complete) return;
       answer = this.#refusal(error, request.url ?? '');
     }
     const { status, body, retryAfterS } = answer;

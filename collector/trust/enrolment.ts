@@ -184,9 +184,13 @@ export class Enrolment {
   #answer(id: GatewayId, keyFingerprint: string): CertificateAnswer {
     const { registry, authoritiesPem, clock } = this.#options;
     const entry = again(registry.get(id)?.certificates ?? [], keyFingerprint);
-    // Revoked or enrolled anew in this very moment.
-    if (entry?.pem == null)
-      throw new CollectorError('ENROL_CERTIFICATE_REFUSED', 'it does not count any more');
+    if (entry?.pem == null) {
+      // In this very moment.
+      if (registry.get(id)?.revoked != null)
+        throw new CollectorError('ENROL_CERTIFICATE_REFUSED', 'revoked');
+      // Written, and not seen yet: whoever asks again gets it.
+      throw new CollectorError('LOG_UNAVAILABLE', 'the certificate is not seen yet');
+    }
     return {
       site: id.site,
       gateway: id.gateway,

@@ -8,6 +8,7 @@ import type { GatewayId } from '../../proto/topics.ts';
 import { gatewayKey } from '../../proto/topics.ts';
 import type { AccessControl } from '../access/entries.ts';
 import { Entries } from '../access/entries.ts';
+import { CollectorError } from '../errors.ts';
 import type { Clock } from '../types.ts';
 
 const SECRET_BYTES = 16;
@@ -86,12 +87,15 @@ export class Invitations {
     if (known !== undefined) await this.#forget(known.hash);
   }
 
-  /** True: the token is this key's, now and before. Durable when it resolves. */
+  /** True: the token is this key's, now and before. Durable when it resolves. Rejects as Control.put does. */
   async claim(hash: string, keyFingerprint: string): Promise<boolean> {
     const usedBy = this.#keyByHash.get(hash);
     if (usedBy === undefined)
       await this.#claims.put(`${hash}.${keyFingerprint}`, { atMs: this.#clock.wallMs() });
-    return this.#keyByHash.get(hash) === keyFingerprint;
+    const holds = this.#keyByHash.get(hash);
+    if (holds === undefined)
+      throw new CollectorError('LOG_UNAVAILABLE', 'the use of the token is not seen yet');
+    return holds === keyFingerprint;
   }
 
   /** Forgets what is long over. */
@@ -103,8 +107,8 @@ export class Invitations {
 
   async #forget(hash: string): Promise<void> {
     await this.#tokens.put(hash, null);
-    const used = this.#keyByHash.get(hash);
-    if (used !== undefined) await this.#claims.put(`${hash}.${used}`, null);
+    for (const [name] of [...this.#claims.all()])
+      if (name.startsWith(`${hash}.`)) await this.#claims.put(name, null);
   }
 
   #get(hash: string): Invitation | undefined {
