@@ -71,6 +71,7 @@ const RENEW_PART = 1 / 3;
 const JITTER_PART = 1 / 30;
 /** Online, and still nobody tells the time, for about a minute: then there is nobody who would. */
 const TIME_FAILURES_MAX = 6;
+const OVERRULED_OFTENER = 6;
 const EXPLAIN_PAUSE_MS = 3_600_000;
 /** An answer that took longer says too little. */
 const ROUND_TRIP_MAX_MS = 4_000;
@@ -102,6 +103,7 @@ export class IdentityKeeper {
   #wasOnline = false;
   #timeFailures = 0;
   #askAtMonoMs = 0;
+  #toldAtMonoMs = 0;
   #explainAtMonoMs = 0;
   #isDisputed = false;
   readonly #tellWrongTime: (detail: string) => void;
@@ -288,7 +290,7 @@ export class IdentityKeeper {
   #isTimeDue(monoMs: number): boolean {
     if (monoMs >= this.#askAtMonoMs) return true;
     // A step, or a rival of what was said before: not an hour later.
-    const soonMs = this.#askAtMonoMs - this.#pace.timeEveryMs + this.#pace.timeRetryMaxMs;
+    const soonMs = this.#toldAtMonoMs + this.#pace.timeRetryMaxMs;
     return this.#timeFailures === 0 && this.#options.clock.wantsWitness && monoMs >= soonMs;
   }
 
@@ -300,7 +302,11 @@ export class IdentityKeeper {
       if (identity === undefined) throw new Error('no authority to know the collector by');
       await this.#hearTime(identity);
       this.#timeFailures = 0;
-      this.#askAtMonoMs = clock.monoMs() + this.#jittered(this.#pace.timeEveryMs);
+      this.#toldAtMonoMs = clock.monoMs();
+      // Who goes by the collector's time notices its own drift at each answer: better little by little.
+      const everyMs =
+        this.#pace.timeEveryMs / (clock.compare().isOverruled ? OVERRULED_OFTENER : 1);
+      this.#askAtMonoMs = clock.monoMs() + this.#jittered(everyMs);
     } catch (error) {
       this.#timeFailures++;
       const { timeRetryMs, timeRetryMaxMs } = this.#pace;

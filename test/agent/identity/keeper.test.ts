@@ -280,3 +280,22 @@ t.test(
     }
   },
 );
+
+t.test('asked rarely: a contradiction is looked into, not dwelt upon', async (t) => {
+  const rig = await makeRig(t, { aheadMs: 10 * HOUR });
+  rig.collector.answer = TIME;
+  await rig.until(() => rig.clock.compare().isOverruled);
+  const once = rig.asked(ENROLMENT_PATHS.time).length;
+  for (let i = 0; i < 100; i++) rig.keeper.tick();
+  await delay(QUICK_PACE.timeRetryMaxMs ?? 0);
+  rig.keeper.tick();
+  t.equal(rig.asked(ENROLMENT_PATHS.time).length, once, 'nothing new, nothing asked');
+  // The machine's clock is stepped: its word and the collector's do not fit any more.
+  rig.machine.aheadMs = 20 * HOUR;
+  rig.collector.answer = () => ({ status: 200, body: { now_ms: Date.now() + 3 * HOUR } });
+  await rig.until(() => rig.asked(ENROLMENT_PATHS.time).length > once);
+  await rig.until(() => !rig.clock.state().unsynced);
+  const asked = rig.asked(ENROLMENT_PATHS.time).length;
+  for (let i = 0; i < 100; i++) rig.keeper.tick();
+  t.ok(rig.asked(ENROLMENT_PATHS.time).length <= asked + 1);
+});
