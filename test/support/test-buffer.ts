@@ -25,20 +25,25 @@ export function keysOf(...numbers: readonly number[]): BufferKeys {
   return { ...NO_KEYS, keys, encrypt: true };
 }
 
-/** What `openIn` opens with. */
-let mode: 'plain' | 'encrypted' = 'plain';
+const modes = ['plain', 'encrypted', 'mixed'] as const;
+type Mode = (typeof modes)[number];
 
-export function modeInUse(): { mode: typeof mode; keys: BufferKeys } {
-  return { mode, keys: mode === 'plain' ? NO_KEYS : keysOf(1) };
+/** What `openIn` opens with; mixed: a new file without keys, an old one with them. */
+let mode: Mode = 'plain';
+
+export function modeInUse(folder?: string): { mode: Mode; keys: BufferKeys } {
+  const files = folder === undefined ? [] : [fileIn(folder), `${fileIn(folder)}-wal`];
+  const isNew = folder !== undefined && !files.some((file) => existsSync(file));
+  const isPlain = mode === 'plain' || (mode === 'mixed' && isNew);
+  return { mode, keys: isPlain ? NO_KEYS : keysOf(1) };
 }
 
 /** For suites that run in either mode: the one that FMS_BUFFER_MODE says, else `fallback`, said aloud. */
 export function chooseMode(
   t: { comment: (text: string) => void },
-  fallback: typeof mode = Math.random() < 0.5 ? 'plain' : 'encrypted',
+  fallback: Mode = modes[Math.floor(Math.random() * modes.length)]!,
 ): void {
-  const said = process.env.FMS_BUFFER_MODE;
-  mode = said === 'plain' || said === 'encrypted' ? said : fallback;
+  mode = modes.find((known) => known === process.env.FMS_BUFFER_MODE) ?? fallback;
   t.comment(`FMS_BUFFER_MODE=${mode}`);
 }
 
@@ -95,7 +100,7 @@ export function openIn(
     clock: { wallMs: () => world.wallMs, monoMs: () => world.monoMs },
     clockState: () => world.state,
     log: logInto(world.lines),
-    keys: modeInUse().keys,
+    keys: modeInUse(folder).keys,
     freeBytes: () => world.freeBytes,
     ...overrides,
   });
