@@ -2,6 +2,7 @@
 
 import { statSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import { giveToOwnerOfFolder } from './owner.ts';
 import type { ChunkRow, EpochRow, GapRow, MetaRow, SizedHeadRow } from './rows.ts';
 import { PAGE_BYTES } from './rows.ts';
 
@@ -172,6 +173,8 @@ export function openFile(options: FileOptions): BufferFile {
   const db = new Database(options.path, { timeout: 2000 });
   try {
     if (sizeBefore === 0) {
+      // SQLite makes the WAL of the same owner.
+      giveToOwnerOfFolder(options.path);
       // Before the first table, or it has no effect; on an old file it would cost a write.
       db.pragma(`page_size = ${PAGE_BYTES}`);
       db.pragma('auto_vacuum = INCREMENTAL');

@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { AgentError } from '../errors.ts';
 import { sqliteCode } from './database.ts';
+import { giveToOwnerOfFolder } from './owner.ts';
 
 export interface BufferLock {
   release(): void;
@@ -20,6 +21,7 @@ export function takeLock(path: string): BufferLock {
     let db: Database.Database | undefined;
     try {
       db = new Database(lockPath, { timeout: 0 });
+      giveToOwnerOfFolder(lockPath);
       db.pragma('journal_mode = MEMORY');
       db.pragma('locking_mode = EXCLUSIVE');
       db.exec('BEGIN EXCLUSIVE');

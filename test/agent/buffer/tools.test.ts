@@ -1,4 +1,14 @@
-import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import t from 'tap';
 import { checkBuffer, exportBuffer, repairBuffer } from '../../../agent/buffer/tools.ts';
@@ -215,4 +225,18 @@ t.test('damage that shows while running is repaired on the way', async (t) => {
   t.equal(drain(buffer).at(-1)?.frame.firstSeq, 1_200_001);
   await buffer.close();
   t.match(checkBuffer(fileIn(folder), { keys }), { ok: true });
+});
+
+const notRoot = process.getuid?.() !== 0 && 'needs root';
+
+t.test('what root repairs the agent can still open', { skip: notRoot }, async (t) => {
+  const folder = t.testdir();
+  await filled(folder, 3);
+  rmSync(`${fileIn(folder)}.lock`);
+  chownSync(folder, 12_345, 12_346);
+  chownSync(fileIn(folder), 12_345, 12_346);
+  repairBuffer(fileIn(folder), { keys });
+  checkBuffer(fileIn(folder), { keys });
+  const foreign = readdirSync(folder).filter((name) => statSync(join(folder, name)).uid !== 12_345);
+  t.same(foreign, []);
 });
