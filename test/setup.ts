@@ -9,6 +9,7 @@ import { existsSync, globSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fetchKafka, kafkaFiles } from './support/kafka/cache.ts';
 import { archiveClasses } from './support/kafka/classes.ts';
+import { ARM64_LIBRARIES, packagedAgent } from './support/packaged.ts';
 import { findProgram } from './support/programs.ts';
 
 interface Component {
@@ -19,10 +20,18 @@ interface Component {
 }
 
 const KAFKA_TESTS = 'tests on a real Kafka';
+const PACKAGE_TESTS = 'tests of the packages';
+const ARM64_TESTS = 'the self-test of the arm64 program';
 
 function program(name: string, debianPackage: string, neededFor: string): Component {
   const present = () => findProgram(name) !== undefined;
   return { name, neededFor, debianPackage, present };
+}
+
+/** What an arm64 program loads, for qemu. */
+function library(name: string, debianPackage: string): Component {
+  const present = () => existsSync(join(ARM64_LIBRARIES, 'lib', name));
+  return { name: `${name} for arm64`, neededFor: ARM64_TESTS, debianPackage, present };
 }
 
 const programs: Component[] = [
@@ -36,6 +45,16 @@ const programs: Component[] = [
   program('ip', 'iproute2', 'tests of cut networks in a network namespace'),
   program('iptables', 'iptables', 'tests of silently dropped packets'),
   program('java', 'default-jre-headless', KAFKA_TESTS),
+  program('lintian', 'lintian', PACKAGE_TESTS),
+  program('mandoc', 'mandoc', PACKAGE_TESTS),
+  program('strip', 'binutils', PACKAGE_TESTS),
+  program('systemd-analyze', 'systemd', PACKAGE_TESTS),
+  program('aarch64-linux-gnu-strip', 'binutils-aarch64-linux-gnu', ARM64_TESTS),
+  program('qemu-aarch64-static', 'qemu-user-static', ARM64_TESTS),
+  library('libc.so.6', 'libc6-arm64-cross'),
+  library('libstdc++.so.6', 'libstdc++6-arm64-cross'),
+  library('libgcc_s.so.1', 'libgcc-s1-arm64-cross'),
+  library('libatomic.so.1', 'libatomic1-arm64-cross'),
   program('kcat', 'kcat', 'the examples of docs/INTEROP.md'),
   program('mosquitto', 'mosquitto', 'tests with an outside MQTT broker'),
   program(
@@ -66,6 +85,7 @@ if (missing.length > 0 && process.getuid?.() === 0 && existsSync('/etc/debian_ve
 rmSync(join(import.meta.dirname, '../.tap/fixtures'), { recursive: true, force: true });
 
 buildPages();
+packageTheAgent();
 
 let complete = true;
 for (const component of components) {
@@ -104,6 +124,18 @@ function buildPages(): void {
   console.log('test set-up: building the pages');
   const { status } = spawnSync('npm', ['run', 'build:web'], { stdio: 'inherit' });
   if (status !== 0) process.exitCode = 1;
+}
+
+/** Several test files want it at once; built here, it is built once. */
+function packageTheAgent(): void {
+  if (findProgram('dpkg-deb') === undefined || findProgram('strip') === undefined) return;
+  console.log('test set-up: packaging the agent, unless it is there');
+  try {
+    packagedAgent();
+  } catch (error) {
+    console.log(error);
+    process.exitCode = 1;
+  }
 }
 
 function reportMissing(what: string): void {

@@ -20,6 +20,8 @@ import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '../..');
 const CACHE = join(ROOT, '.cache/packaging');
+/** Where Debian's packages libc6-arm64-cross and others put what an arm64 program loads. */
+export const ARM64_LIBRARIES = '/usr/aarch64-linux-gnu';
 const OLD_MS = 6 * 3_600_000;
 
 export interface PackagedAgent {
