@@ -71,6 +71,8 @@ class View {
 class Process {
   readonly view: View;
   readonly membership: Membership;
+  /** Of its certificate. */
+  keys: string[] = [];
   #frozen = false;
   #late: (() => void)[] = [];
 
@@ -81,6 +83,7 @@ class Process {
       components: new Set(components),
       startedMs: time.clock.wallMs(),
       address: 'http://127.0.0.1:1',
+      keys: () => this.keys,
       partitionCount: PARTITIONS,
       logger: silentLogger,
       after: (delayMs, run) =>
@@ -251,4 +254,25 @@ t.test('words that another version said are no members', async (t) => {
   const first = new Process(topic, time);
   await time.advance(5_000);
   t.same(first.owned(), [0, 1, 2, 3, 4]);
+});
+
+t.test('what each shows at https is known to the others, also once it is another', async (t) => {
+  const time = new VirtualTime(1e12);
+  const topic = new Topic();
+  const first = new Process(topic, time);
+  const second = new Process(topic, time);
+  const keysOfFirst = () =>
+    second.membership.members().find(({ id }) => id === first.membership.id)?.keys;
+  await time.advance(5_000);
+  t.same(keysOfFirst(), []);
+  first.keys = ['ab'];
+  await time.advance(2_000);
+  t.same(keysOfFirst(), ['ab']);
+  // One of before, and what nobody should write.
+  for (const keys of [undefined, 'x', [1]]) {
+    const entry = { components: ['serve'], started_ms: 1, address: '', secret: 's', keys };
+    await topic.put('member/0-old', Buffer.from(JSON.stringify(entry)));
+    const old = second.membership.members().find(({ id }) => id === '0-old');
+    t.same(old?.keys, Array.isArray(keys) ? ['1'] : []);
+  }
 });

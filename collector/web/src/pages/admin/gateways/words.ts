@@ -71,7 +71,7 @@ export const ENROLMENT_WORDS = {
     made: 'The tokens',
     made_one: 'The token',
     made_note:
-      'Type this at the gateway, or end it with “-” in place of the token and paste the token when it asks. It is good for {age}.',
+      'Type this at the gateway, or put “-” in the place of the token, paste the token, and press Enter and Ctrl+D. It is good for {age}.',
     made_host: 'Gateways reach the collector as',
     made_no_tls:
       'This collector does not listen with TLS (mqtt.tls): gateways cannot enrol before it does.',
@@ -209,7 +209,7 @@ export const ENROLMENT_WORDS = {
     made: '토큰',
     made_one: '토큰',
     made_note:
-      '게이트웨이에서 이 명령을 실행하세요. 토큰 대신 “-”를 쓰고 물어볼 때 토큰을 붙여 넣어도 됩니다. {age} 동안 유효합니다.',
+      '게이트웨이에서 이 명령을 실행하세요. 토큰 대신 “-”를 쓰고, 토큰을 붙여 넣은 뒤 Enter와 Ctrl+D를 눌러도 됩니다. {age} 동안 유효합니다.',
     made_host: '게이트웨이가 접속할 수집기 주소',
     made_no_tls:
       '이 수집기는 TLS로 수신하지 않습니다(mqtt.tls). TLS를 켜야 게이트웨이를 등록할 수 있습니다.',
