@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
+import { pollPauseMs } from './poll-pause.ts';
 import type { PublisherOptions } from './publisher.ts';
 import { Publisher } from './publisher.ts';
 
@@ -141,13 +142,14 @@ export class CollectorProcess {
 
   /** Asks until it is so. Fails when the collector ended or after three minutes. */
   async until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-    const endMs = performance.now() + READY_TIMEOUT_MS;
+    const beganMs = performance.now();
+    const endMs = beganMs + READY_TIMEOUT_MS;
     for (;;) {
       if (this.#child?.exitCode != null) throw new Error(`it ended: ${this.output}`);
       if (await isSo().catch(() => false)) return;
       if (performance.now() > endMs)
         throw new Error(`not within three minutes: ${what}\n${this.output}`);
-      await delay(50);
+      await delay(pollPauseMs(beganMs));
     }
   }
 }

@@ -30,6 +30,7 @@ import type {
 import type { CommandResult } from './collector-process.ts';
 import { fmsCollector } from './collector-process.ts';
 import { freePort } from './free-port.ts';
+import { pollPauseMs } from './poll-pause.ts';
 
 const MAIN = join(import.meta.dirname, '../../collector/main.ts');
 export const SITE = 'demo';
@@ -256,7 +257,8 @@ export class ComponentProcess {
     more: () => string = () => '',
     withinMs = UNTIL_MS,
   ): Promise<void> {
-    const endMs = performance.now() + withinMs;
+    const beganMs = performance.now();
+    const endMs = beganMs + withinMs;
     for (;;) {
       if (this.#child !== undefined && !this.running)
         throw new Error(`${this.name} ended: ${this.output.slice(-4_000)}`);
@@ -265,7 +267,7 @@ export class ComponentProcess {
         throw new Error(
           `${this.name}: not within ${withinMs / 1_000} s: ${what}; ${more()}\n${this.output.slice(-4_000)}`,
         );
-      await delay(50);
+      await delay(pollPauseMs(beganMs));
     }
   }
 }

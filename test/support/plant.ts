@@ -23,6 +23,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { agentCommand } from './agent-command.ts';
 import { freePort } from './free-port.ts';
+import { pollPauseMs } from './poll-pause.ts';
 
 export const repository = join(import.meta.dirname, '../..');
 
@@ -47,13 +48,14 @@ export function seedOfRun(): number {
   return chosen === undefined ? randomBytes(4).readUInt32LE() : Number(chosen) >>> 0;
 }
 
-/** Waits until `condition` answers something other than undefined or false; asks again every 50 ms. */
+/** Waits until `condition` answers something other than undefined or false. */
 export async function until<T>(
   what: string,
   timeoutMs: number,
   condition: () => Promise<T | undefined | false> | T | undefined | false,
 ): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
+  const beganMs = performance.now();
+  const deadline = beganMs + timeoutMs;
   let lastError: unknown;
   for (;;) {
     try {
@@ -66,7 +68,7 @@ export async function until<T>(
     if (performance.now() > deadline) {
       throw new Error(`waited ${timeoutMs} ms in vain for ${what}`, { cause: lastError });
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, pollPauseMs(beganMs)));
   }
 }
 

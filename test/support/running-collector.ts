@@ -10,6 +10,7 @@ import { startCollector } from '../../collector/collector.ts';
 import { loadConfig } from '../../collector/config.ts';
 import type { Clock } from '../../collector/types.ts';
 import { QUICK } from './api-context.ts';
+import { pollPauseMs } from './poll-pause.ts';
 import { Publisher } from './publisher.ts';
 import { silentLogger } from './silent-logger.ts';
 
@@ -109,9 +110,10 @@ export class TestCollector {
 
 /** Asks until the answer is true or two minutes are over. Errors count as not yet. */
 export async function until(isDone: () => Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 120_000;
+  const beganMs = performance.now();
+  const endMs = beganMs + 120_000;
   while (!(await isDone().catch(() => false))) {
     if (performance.now() > endMs) throw new Error(`still not so after two minutes: ${isDone}`);
-    await delay(25);
+    await delay(pollPauseMs(beganMs));
   }
 }
