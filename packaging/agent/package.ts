@@ -1,6 +1,7 @@
 /** `npm run package -- agent`: fms-agent for gateways, as a .deb and as a tarball for each architecture. */
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildDeb } from '../deb.ts';
 import { CACHE, nodeVersion } from '../node-binaries.ts';
@@ -22,8 +23,9 @@ const DESCRIPTION = `FMS gateway agent
 export async function packageAgent(options: PackageOptions): Promise<string[]> {
   mkdirSync(CACHE, { recursive: true });
   const work = mkdtempSync(join(CACHE, 'agent-'));
+  const bundled = bundleFolder(options.say);
   try {
-    const main = join(work, 'fms-agent.cjs');
+    const main = join(bundled, 'fms-agent.cjs');
     const { packageFolders } = await bundleAgent({ path: main, version: options.version });
     const { version, epochSeconds } = options;
     const about = { name: 'fms-agent', version, nodeVersion: nodeVersion(), epochSeconds };
@@ -39,6 +41,23 @@ export async function packageAgent(options: PackageOptions): Promise<string[]> {
     return [...files, billPath];
   } finally {
     rmSync(work, { recursive: true, force: true });
+    rmSync(bundled, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Where the bundle lies stands in the binary (stacks in the log show it), so it lies at the same place each
+ * time: the same sources give the same bytes, wherever the checkout is. When another packaging is at it, or
+ * one was killed, anywhere else.
+ */
+function bundleFolder(say: (line: string) => void): string {
+  const usual = '/tmp/fms-agent-package';
+  try {
+    mkdirSync(usual, { mode: 0o700 });
+    return usual;
+  } catch {
+    say(`${usual} is taken: the bytes of this package will differ from those of others`);
+    return mkdtempSync(join(tmpdir(), 'fms-agent-package-'));
   }
 }
 
