@@ -61,8 +61,8 @@ t.test('from init.sh to a reading of a gateway that enrolled', { skip }, async (
     t.match(await one.command('health', '--ready'), { code: 0, output: /^ready/ });
   }
 
-  const invited = await core.command('gateway', 'add', 'plant1/gw1', '--json');
-  const token = /fms-gw1\.[\w-]+\.[\w-]+/.exec(invited.output)?.[0] ?? '';
+  const invited = await core.command('gateway', 'add', 'plant/gateway-1', '--json');
+  const token = /fms-gateway-1\.[\w-]+\.[\w-]+/.exec(invited.output)?.[0] ?? '';
   t.not(token, '', 'a token');
   const config = await agentConfig(t);
   const agent = join(ROOT, 'agent/main.ts');
@@ -82,7 +82,7 @@ t.test('from init.sh to a reading of a gateway that enrolled', { skip }, async (
     return Number(await (await fetch(asked, { headers })).text()) > 0;
   });
   const listed = await core.command('gateway', 'list');
-  t.match(listed.output, /plant1\/gw1\s+enrolled/);
+  t.match(listed.output, /plant\/gateway-1\s+enrolled/);
 });
 
 interface Running {
