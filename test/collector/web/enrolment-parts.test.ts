@@ -154,9 +154,10 @@ t.test('certificates that are nearly over, and what comes first', async (t) => {
   t.same(names('', 'revoked'), ['off', 'old']);
   t.same(names('nothing'), []);
   const seen = [
-    { site: 'b', gateway: 'gw2', status: 'online' },
-    { site: 'b', gateway: 'gone', status: 'offline' },
-    { site: 'b', gateway: 'never', status: 'never_seen' },
+    { site: 'b', gateway: 'gw2', status: 'online', transport: 'tls' },
+    { site: 'b', gateway: 'gone', status: 'offline', transport: null },
+    { site: 'b', gateway: 'foreign', status: 'online', transport: 'tls' },
+    { site: 'b', gateway: 'never', status: 'never_seen', transport: null },
   ] as GatewayItem[];
   t.same(
     unregistered(seen, rows).map(({ gateway }) => gateway),

@@ -29,12 +29,14 @@ const OFFSET_SAID_MS = 2_000;
 export function StateCell({ gateway }: { gateway: Gateway }): ReactNode {
   const say = useSay(GATEWAYS_WORDS);
   const nowMs = useNowMs();
-  const { status, updated_ms, configured } = gateway;
+  const { status, updated_ms, configured, transport } = gateway;
+  // Who is connected all the same comes by an authority elsewhere.
+  const isKnown = configured || transport !== null;
   const age = formatDuration(Math.max(0, nowMs - (updated_ms ?? nowMs)), say);
   return (
     <>
       <Mark level={statusLevel(gateway)}>{say(`status_${status}`, { age })}</Mark>
-      {configured ? null : (
+      {isKnown ? null : (
         <small>
           <Mark level="note">{say('unconfigured')}</Mark>
         </small>

@@ -41,11 +41,13 @@ export function filtered<Row extends Registered>(
   });
 }
 
-/** Seen once, and not let in any more. */
+/** Seen once, and not let in any more. Who is connected comes by an authority elsewhere (ca.trusted_files). */
 export function unregistered(
   seen: readonly GatewayItem[],
   registered: readonly Registered[],
 ): GatewayItem[] {
   const known = new Set(registered.map(keyOf));
-  return seen.filter((one) => !known.has(keyOf(one)) && one.status !== 'never_seen');
+  return seen.filter(
+    (one) => !known.has(keyOf(one)) && one.status !== 'never_seen' && one.transport === null,
+  );
 }

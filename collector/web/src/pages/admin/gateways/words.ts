@@ -99,7 +99,8 @@ export const ENROLMENT_WORDS = {
       'It is cut off within seconds, and its certificates and tokens are no good any more. Readings wait in its buffer. It comes back only by a new token.',
     revoke_reason: 'Reason (in the audit log)',
     ask_remove: 'Remove this gateway from the register?',
-    ask_remove_note: 'What it sent stays, and so does its name in the history.',
+    ask_remove_note:
+      'What it sent stays, and so does its name in the history. If collector.yaml lists it with a token, that token lets it in again.',
     requests: 'Gateways that ask to be let in',
     requests_note:
       'Somebody has run “fms-agent enroll” without a token. Let one in only after comparing its fingerprint with what its own screen shows.',
@@ -237,7 +238,8 @@ export const ENROLMENT_WORDS = {
       '몇 초 안에 연결이 끊기고 인증서와 토큰이 무효가 됩니다. 측정값은 게이트웨이의 버퍼에서 기다립니다. 새 토큰으로만 다시 등록할 수 있습니다.',
     revoke_reason: '사유 (감사 로그에 남습니다)',
     ask_remove: '이 게이트웨이를 등록 목록에서 삭제할까요?',
-    ask_remove_note: '보낸 데이터와 이력의 이름은 그대로 남습니다.',
+    ask_remove_note:
+      '보낸 데이터와 이력의 이름은 그대로 남습니다. collector.yaml에 토큰이 있는 게이트웨이라면 그 토큰으로 다시 연결할 수 있습니다.',
     requests: '등록을 요청한 게이트웨이',
     requests_note:
       '누군가 토큰 없이 “fms-agent enroll”을 실행했습니다. 게이트웨이 화면에 표시된 지문과 비교한 뒤에만 승인하세요.',
