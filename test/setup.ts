@@ -54,7 +54,6 @@ const programs: Component[] = [
   library('libc.so.6', 'libc6-arm64-cross'),
   library('libstdc++.so.6', 'libstdc++6-arm64-cross'),
   library('libgcc_s.so.1', 'libgcc-s1-arm64-cross'),
-  library('libatomic.so.1', 'libatomic1-arm64-cross'),
   program('kcat', 'kcat', 'the examples of docs/INTEROP.md'),
   program('mosquitto', 'mosquitto', 'tests with an outside MQTT broker'),
   program(
