@@ -80,7 +80,7 @@ export async function measureInstallation(
   }
 }
 
-/** As the pages ask; on the machine itself root may. */
+/** Asked of the API, by the command: the ledger counts it as stored. */
 function hasReading(machine: ThrowawayMachine): boolean {
   const { stdout } = machine.run('fms-collector', 'ledger', '--json');
   return /"stored":\s*[1-9]/.test(stdout);
