@@ -114,7 +114,7 @@ CNF
 fi
 
 if [ ! -e config/collector.yaml ]; then
-  sed "s/@NAMES@/${names%, }/" templates/collector.yaml >"$work/collector.yaml"
+  sed "s/\"@NAMES@\"/${names%, }/" templates/collector.yaml >"$work/collector.yaml"
   chmod 0644 "$work/collector.yaml"
   mv "$work/collector.yaml" config/collector.yaml
   echo "made config/collector.yaml: write the plant's sites into it"
