@@ -145,12 +145,27 @@ async function check(path: string): Promise<void> {
   const source = { keyFile: config.buffer.keyFile, credentialsDir, encrypt: undefined };
   for (const warning of readBufferKeys(source).warnings) process.stderr.write(`${warning}\n`);
   const { checkDevices, isUsable, renderReports } = await import('./check.ts');
+  if (config.devices.length === 0) {
+    process.stdout.write(`${path} is right, but there are no devices yet. ${noDevices(path)}`);
+    return;
+  }
   process.stdout.write(`${path} is right; reading ${config.devices.length} devices once\n`);
   const deps = { clock: systemClock, env: process.env };
   const reports = await checkDevices(config.devices, readers, deps);
   process.stdout.write(renderReports(reports));
   const failed = reports.filter((report) => !isUsable(report)).map(({ device }) => device);
   if (failed.length > 0) fail(new AgentError('AGENT_CHECK_FAILED', failed.join(', ')));
+}
+
+/** What to do about it; of the package, when it is the package's configuration. */
+function noDevices(path: string): string {
+  if (path !== DEFAULT_CONFIG) return 'They belong into "devices", there or in conf.d/*.yaml.\n';
+  return `To do:
+  sudo cp /usr/share/fms-agent/devices.yaml /etc/fms-agent/conf.d/
+  sudo editor /etc/fms-agent/conf.d/devices.yaml
+  sudo fms-agent check
+  sudo systemctl reload fms-agent
+`;
 }
 
 /** Needs no more of the configuration than it says so far. */

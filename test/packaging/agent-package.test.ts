@@ -133,6 +133,21 @@ t.test('on a machine', { skip: whyNoThrowawayMachine() }, async (t) => {
     t.equal(check.status, 2);
     t.match(check.stderr, /fms-agent enroll/);
     machine.must('fms-agent', 'self-test');
+    const enrolled = {
+      FMS_AGENT_SITE: 's',
+      FMS_AGENT_GATEWAY: 'g',
+      FMS_AGENT_COLLECTOR__TOKEN: 't',
+    };
+    const env = Object.entries(enrolled).map(([name, value]) => `${name}=${value}`);
+    const url = 'FMS_AGENT_COLLECTOR__URL=mqtts://127.0.0.1:1';
+    const next = machine.must('env', ...env, url, 'fms-agent', 'check');
+    t.match(next, /no devices yet[\s\S]*sudo cp \/usr\/share\/fms-agent\/devices\.yaml/);
+    // What is to be copied is right as it is; the devices of it are nowhere.
+    machine.must('cp', '/usr/share/fms-agent/devices.yaml', '/etc/fms-agent/conf.d/');
+    const example = machine.run('env', ...env, url, 'fms-agent', 'check');
+    machine.must('rm', '/etc/fms-agent/conf.d/devices.yaml');
+    t.match(example.stdout, /agent\.yaml is right; reading 2 devices once/);
+    t.match(example.stderr, /AGENT_CHECK_FAILED: press-1, oven-1/);
   });
 
   await t.test(
