@@ -27,6 +27,7 @@ const LAYOUT = 1;
 const PACKAGES = 'systemd,systemd-sysv,passwd,libgcc-s1,libstdc++6';
 const FETCH_TIMEOUT_MS = 600_000;
 const BOOT_TIMEOUT_MS = 120_000;
+const RUN_TIMEOUT_MS = 180_000;
 
 function systemName(): string {
   const release = readFileSync('/etc/os-release', 'utf8');
@@ -106,7 +107,14 @@ else
 fi
 hostname machine
 ip link set lo up
-exec env -i container=fms-test PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" /lib/systemd/systemd
+# Not chroot: in one the kernel makes no further namespaces, as hardened services want them.
+cd "$root"
+mkdir -p run/before
+pivot_root . run/before
+umount -l /run/before
+# As systemd makes it outside containers: what it mounts aside (credentials) has to come through.
+mount --make-rshared /
+exec env -i container=fms-test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd
 `;
 
 interface Groups {
@@ -200,7 +208,12 @@ export class DebianMachine {
   /** Runs it to its end, as root. */
   run(...command: string[]): SpawnSyncReturns<string> {
     const [program, ...args] = this.#entering(command);
-    return spawnSync(program, args, { env: this.#env, encoding: 'utf8', input: '' });
+    return spawnSync(program, args, {
+      env: this.#env,
+      encoding: 'utf8',
+      input: '',
+      timeout: RUN_TIMEOUT_MS,
+    });
   }
 
   shell(script: string): SpawnSyncReturns<string> {
@@ -227,7 +240,8 @@ export class DebianMachine {
 
   async close(): Promise<void> {
     const exited = once(this.#holder, 'exit');
-    if (this.#firstPid > 0) process.kill(this.#firstPid, 'SIGKILL');
+    if (this.#firstPid > 0 && existsSync(`/proc/${this.#firstPid}`))
+      process.kill(this.#firstPid, 'SIGKILL');
     if (this.#holder.exitCode === null && this.#holder.signalCode === null) {
       this.#holder.kill('SIGKILL');
       await exited;
@@ -240,6 +254,6 @@ export class DebianMachine {
   #entering(command: readonly string[]): [string, ...string[]] {
     const target = ['-t', String(this.#firstPid)];
     const kinds = ['--mount', '--pid', '--net', '--uts', '--ipc', '--cgroup'];
-    return ['nsenter', ...target, ...kinds, 'chroot', `${this.#folder}/root`, ...command];
+    return ['nsenter', ...target, ...kinds, ...command];
   }
 }
