@@ -28,6 +28,8 @@ const CONNECTION_MS = 20_000;
 /** Beyond it the oldest gives way to the newest. */
 const CONNECTIONS_MAX = 512;
 const HEADER_BYTES_MAX = 8 * 1024;
+/** Of a body that is too long so much is read, and thrown away. */
+const DRAINED_BYTES_MAX = 1024 * 1024;
 
 const STATUS: Partial<Record<CollectorErrorCode, number>> = {
   ENROL_INVALID: 400,
@@ -199,10 +201,12 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    if (bytes > ENROLMENT_BYTES_MAX)
-      throw new CollectorError('ENROL_INVALID', `more than ${ENROLMENT_BYTES_MAX} bytes`);
-    chunks.push(chunk);
+    // Read on without keeping it, so that the answer reaches who sends it; leaving this loop cuts the connection.
+    if (bytes <= ENROLMENT_BYTES_MAX) chunks.push(chunk);
+    else if (bytes > DRAINED_BYTES_MAX) break;
   }
+  if (bytes > ENROLMENT_BYTES_MAX)
+    throw new CollectorError('ENROL_INVALID', `more than ${ENROLMENT_BYTES_MAX} bytes`);
   try {
     return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown;
   } catch {
