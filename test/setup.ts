@@ -72,10 +72,34 @@ const programs: Component[] = [
   program('unzip', 'unzip', 'unpacking them'),
 ];
 
+const PACKAGES = 'tests of what users install';
+const ARM64 = 'trying the arm64 program';
+
+const packaging: Component[] = [
+  program('dpkg-deb', 'dpkg', PACKAGES),
+  program('ar', 'binutils', PACKAGES),
+  program('perl', 'perl-base', PACKAGES),
+  program('python3', 'python3', PACKAGES),
+  program('unshare', 'util-linux', PACKAGES),
+  program('systemd-analyze', 'systemd', 'judging units of systemd'),
+  program('lintian', 'lintian', 'judging Debian packages'),
+  program('mandoc', 'mandoc', 'judging manual pages'),
+  program('mmdebstrap', 'mmdebstrap', 'a bare Debian to install packages on'),
+  program('qemu-aarch64-static', 'qemu-user-static', ARM64),
+  program('aarch64-linux-gnu-strip', 'binutils-aarch64-linux-gnu', ARM64),
+  ...['libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1'].map((name) => ({
+    name: `${name}-arm64-cross`,
+    neededFor: ARM64,
+    debianPackage: `${name}-arm64-cross`,
+    present: () => existsSync(`/usr/share/doc/${name}-arm64-cross`),
+  })),
+];
+
 const maven = program('mvn', 'maven', "fetching Kafka's jars");
 
 /** Maven is needed once only: afterwards the jars are in a folder of this machine. */
-const components = kafkaFiles() === undefined ? [...programs, maven] : programs;
+const needed = process.platform === 'linux' ? [...programs, ...packaging] : programs;
+const components = kafkaFiles() === undefined ? [...needed, maven] : needed;
 
 const missing = components.filter((component) => !component.present());
 if (missing.length > 0 && process.getuid?.() === 0 && existsSync('/etc/debian_version'))
@@ -109,6 +133,8 @@ if (findProgram('java') !== undefined)
     console.log(`test set-up: brokers start slower: ${(error as Error).message}`),
   );
 
+await buildPackages();
+
 if (!complete && process.env.CI === 'true') {
   console.log('test set-up: with CI=true a missing component is a failure.');
   process.exitCode = 1;
@@ -134,6 +160,30 @@ function packageTheAgent(): void {
   } catch (error) {
     console.log(error);
     process.exitCode = 1;
+  }
+}
+
+/** Those whose sources have changed since they were built last; and the Debian to install them on, once. */
+async function buildPackages(): Promise<void> {
+  if (process.platform !== 'linux' || findProgram('dpkg-deb') === undefined) return;
+  const { packagedAgent } = await import('./support/packaged.ts');
+  const { packagedCollector } = await import('./support/packaged-collector.ts');
+  const { fetchDebianMachine, whyNoDebianMachine } = await import('./support/debian-machine.ts');
+  const steps: Record<string, () => void> = {
+    'the packaged fms-agent': () => void packagedAgent(),
+    'the packaged fms-collector': () => void packagedCollector(),
+    ...(findProgram('aarch64-linux-gnu-strip') !== undefined && {
+      'the packaged fms-agent for arm64': () => void packagedAgent({ architecture: 'arm64' }),
+    }),
+    ...(whyNoDebianMachine() === false && { 'a bare Debian': fetchDebianMachine }),
+  };
+  console.log('test set-up: packages, when their sources have changed');
+  for (const [name, make] of Object.entries(steps)) {
+    try {
+      make();
+    } catch (error) {
+      reportMissing(`${name}: ${(error as Error).message}`);
+    }
   }
 }
 

@@ -187,6 +187,7 @@ t.test('from dpkg -i to purge', { skip }, async (t) => {
       const yaml = '/etc/fms-agent/agent.yaml';
       machine.must('sh', '-c', `echo '# edited here' >>${yaml}`);
       machine.must('sh', '-c', "echo '# edited here' >>/etc/fms-collector/collector.yaml");
+      machine.must('sh', '-c', 'umask 077; echo 1234 >/etc/fms-collector/secrets/smtp');
       await plant.until('a backlog', () => plant.buffered() > 30);
       t.same(plant.filesWith(DEVICE), [], 'what waits says nothing to who copies the disk');
 
@@ -206,6 +207,13 @@ t.test('from dpkg -i to purge', { skip }, async (t) => {
       t.match(machine.must('cat', yaml), /# edited here/);
       t.match(machine.must('cat', '/etc/fms-collector/collector.yaml'), /# edited here/);
       t.equal(machine.must('cat', '/etc/fms-agent/conf.d/devices.yaml'), CONF);
+
+      const handed = '/run/credentials/fms-collector.service/secrets_smtp';
+      t.equal(
+        machine.must('stat', '-c', '%U %a', handed),
+        'fms-collector 400\n',
+        'a secret of root',
+      );
 
       let before = 0;
       await plant.until('the store is there', () => {

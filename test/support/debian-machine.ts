@@ -51,6 +51,11 @@ export function whyNoDebianMachine(): string | false {
   return whyNotWithout('unshare', 'nsenter', 'ip', 'mmdebstrap');
 }
 
+/** Once a machine. Throws with what mmdebstrap said. */
+export function fetchDebianMachine(): void {
+  if (systemFolder() === undefined) fetchSystem();
+}
+
 /** Of this machine's own suite, so that programs built here run there. The folder. */
 function fetchSystem(): string {
   const cache = writableCache();
