@@ -7,9 +7,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fetchDebianMachine, whyNoDebianMachine } from './support/debian-machine.ts';
 import { fetchKafka, kafkaFiles } from './support/kafka/cache.ts';
 import { archiveClasses } from './support/kafka/classes.ts';
 import { ARM64_LIBRARIES, packagedAgent } from './support/packaged.ts';
+import { packagedCollector } from './support/packaged-collector.ts';
 import { findProgram } from './support/programs.ts';
 
 interface Component {
@@ -47,6 +49,8 @@ const programs: Component[] = [
   program('java', 'default-jre-headless', KAFKA_TESTS),
   program('lintian', 'lintian', PACKAGE_TESTS),
   program('mandoc', 'mandoc', PACKAGE_TESTS),
+  program('mmdebstrap', 'mmdebstrap', 'a bare Debian with systemd to install the packages on'),
+  program('perl', 'perl-base', PACKAGE_TESTS),
   program('strip', 'binutils', PACKAGE_TESTS),
   program('systemd-analyze', 'systemd', PACKAGE_TESTS),
   program('aarch64-linux-gnu-strip', 'binutils-aarch64-linux-gnu', ARM64_TESTS),
@@ -72,34 +76,10 @@ const programs: Component[] = [
   program('unzip', 'unzip', 'unpacking them'),
 ];
 
-const PACKAGES = 'tests of what users install';
-const ARM64 = 'trying the arm64 program';
-
-const packaging: Component[] = [
-  program('dpkg-deb', 'dpkg', PACKAGES),
-  program('ar', 'binutils', PACKAGES),
-  program('perl', 'perl-base', PACKAGES),
-  program('python3', 'python3', PACKAGES),
-  program('unshare', 'util-linux', PACKAGES),
-  program('systemd-analyze', 'systemd', 'judging units of systemd'),
-  program('lintian', 'lintian', 'judging Debian packages'),
-  program('mandoc', 'mandoc', 'judging manual pages'),
-  program('mmdebstrap', 'mmdebstrap', 'a bare Debian to install packages on'),
-  program('qemu-aarch64-static', 'qemu-user-static', ARM64),
-  program('aarch64-linux-gnu-strip', 'binutils-aarch64-linux-gnu', ARM64),
-  ...['libc6', 'libstdc++6', 'libgcc-s1', 'libatomic1'].map((name) => ({
-    name: `${name}-arm64-cross`,
-    neededFor: ARM64,
-    debianPackage: `${name}-arm64-cross`,
-    present: () => existsSync(`/usr/share/doc/${name}-arm64-cross`),
-  })),
-];
-
 const maven = program('mvn', 'maven', "fetching Kafka's jars");
 
 /** Maven is needed once only: afterwards the jars are in a folder of this machine. */
-const needed = process.platform === 'linux' ? [...programs, ...packaging] : programs;
-const components = kafkaFiles() === undefined ? [...needed, maven] : needed;
+const components = kafkaFiles() === undefined ? [...programs, maven] : programs;
 
 const missing = components.filter((component) => !component.present());
 if (missing.length > 0 && process.getuid?.() === 0 && existsSync('/etc/debian_version'))
@@ -108,7 +88,6 @@ if (missing.length > 0 && process.getuid?.() === 0 && existsSync('/etc/debian_ve
 rmSync(join(import.meta.dirname, '../.tap/fixtures'), { recursive: true, force: true });
 
 buildPages();
-packageTheAgent();
 
 let complete = true;
 for (const component of components) {
@@ -133,7 +112,7 @@ if (findProgram('java') !== undefined)
     console.log(`test set-up: brokers start slower: ${(error as Error).message}`),
   );
 
-await buildPackages();
+buildPackages();
 
 if (!complete && process.env.CI === 'true') {
   console.log('test set-up: with CI=true a missing component is a failure.');
@@ -151,39 +130,19 @@ function buildPages(): void {
   if (status !== 0) process.exitCode = 1;
 }
 
-/** Several test files want it at once; built here, it is built once. */
-function packageTheAgent(): void {
+/** Several test files want them at once; built here, they are built once, and when a source has changed. */
+function buildPackages(): void {
   if (findProgram('dpkg-deb') === undefined || findProgram('strip') === undefined) return;
-  console.log('test set-up: packaging the agent, unless it is there');
+  console.log('test set-up: packages, unless they are there, and a Debian to install them on');
+  const crossed = findProgram('aarch64-linux-gnu-strip') !== undefined;
   try {
     packagedAgent();
+    if (crossed) packagedAgent({ architecture: 'arm64' });
+    packagedCollector();
+    if (whyNoDebianMachine() === false) fetchDebianMachine();
   } catch (error) {
     console.log(error);
     process.exitCode = 1;
-  }
-}
-
-/** Those whose sources have changed since they were built last; and the Debian to install them on, once. */
-async function buildPackages(): Promise<void> {
-  if (process.platform !== 'linux' || findProgram('dpkg-deb') === undefined) return;
-  const { packagedAgent } = await import('./support/packaged.ts');
-  const { packagedCollector } = await import('./support/packaged-collector.ts');
-  const { fetchDebianMachine, whyNoDebianMachine } = await import('./support/debian-machine.ts');
-  const steps: Record<string, () => void> = {
-    'the packaged fms-agent': () => void packagedAgent(),
-    'the packaged fms-collector': () => void packagedCollector(),
-    ...(findProgram('aarch64-linux-gnu-strip') !== undefined && {
-      'the packaged fms-agent for arm64': () => void packagedAgent({ architecture: 'arm64' }),
-    }),
-    ...(whyNoDebianMachine() === false && { 'a bare Debian': fetchDebianMachine }),
-  };
-  console.log('test set-up: packages, when their sources have changed');
-  for (const [name, make] of Object.entries(steps)) {
-    try {
-      make();
-    } catch (error) {
-      reportMissing(`${name}: ${(error as Error).message}`);
-    }
   }
 }
 
