@@ -6,6 +6,7 @@ import { buildDeb } from '../deb.ts';
 import { CACHE, nodeBinary, nodeVersion, stripSymbols } from '../node-binaries.ts';
 import type { Architecture, PackageOptions } from '../options.ts';
 import { DEBIAN_ARCHITECTURES, debianVersion, PackagingError } from '../options.ts';
+import { NoSuchPackage } from '../registry.ts';
 import { billOfMaterials } from '../sbom.ts';
 import type { StagedEntry } from '../staging.ts';
 import { debEntries, MAINTAINER, text } from './contents.ts';
@@ -27,11 +28,29 @@ export async function packageCollector(options: PackageOptions): Promise<string[
   const work = mkdtempSync(join(CACHE, 'collector-'));
   try {
     const folders = await collectorModules();
-    return options.architectures.flatMap((architecture) =>
-      pack(architecture, folders, work, options),
+    const files = options.architectures.flatMap((architecture) =>
+      packIfPossible(architecture, folders, work, options),
     );
+    if (files.length > 0) return files;
+    throw new PackagingError('fms-collector can be packaged for none of these machines');
   } finally {
     rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** A machine for which an addon is not made is left out, loudly; others are not to wait for it. */
+function packIfPossible(
+  architecture: Architecture,
+  folders: readonly string[],
+  work: string,
+  options: PackageOptions,
+): string[] {
+  try {
+    return pack(architecture, folders, work, options);
+  } catch (error) {
+    if (!(error instanceof NoSuchPackage)) throw error;
+    options.say(`fms-collector for linux-${architecture} IS NOT MADE: ${error.message}`);
+    return [];
   }
 }
 
