@@ -52,7 +52,7 @@ export function buildDeb(deb: DebPackage, options: DebOptions): string {
 }
 
 function compressionArguments({ quick, compression = 'xz' }: DebOptions): string[] {
-  if (compression === 'zstd') return ['-Zzstd', quick ? '-z1' : '-z19'];
+  if (compression === 'zstd') return ['-Zzstd', quick ? '-z1' : '-z12'];
   return quick ? ['-Zgzip', '-z1'] : ['-Zxz', '-z9', '-Sextreme'];
 }
 

@@ -88,7 +88,7 @@ function pack(
   const scripts = { postinst: text('postinst'), prerm: text('prerm'), postrm: text('postrm') };
   const deb = buildDeb(
     { control: control(version, architecture), entries, conffiles: [], scripts },
-    // xz would save 10 MB of 150, and take half a minute to unpack.
+    // xz would save 15 %, and take half a minute to unpack.
     { out, work: join(work, 'deb'), quick, epochSeconds, compression: 'zstd' },
   );
   return [deb, billPath];
