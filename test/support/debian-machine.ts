@@ -13,9 +13,11 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -26,6 +28,7 @@ import { cacheFolders, writableCache } from './test-cache.ts';
 const LAYOUT = 1;
 const PACKAGES = 'systemd,systemd-sysv,passwd,libgcc-s1,libstdc++6';
 const FETCH_TIMEOUT_MS = 600_000;
+const OLD_MS = 6 * 3_600_000;
 const BOOT_TIMEOUT_MS = 120_000;
 const RUN_TIMEOUT_MS = 180_000;
 
@@ -122,6 +125,19 @@ mount --make-rshared /
 exec env -i container=fms-test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd
 `;
 
+/**
+ * It lives as long as its input is open, so never longer than this process. Only what runs there is in the group
+ * of processes $4, or systemd could not make groups below it. $5: BOOT.
+ */
+const HOLD = `
+unshare --mount --pid --net --uts --ipc --fork --kill-child sh -c '
+  echo 0 >"$4/cgroup.procs" && exec unshare --cgroup sh -c "$5" sh "$1" "$2" "$3"
+' sh "$@" &
+cat >/dev/null
+kill -KILL $!
+wait
+`;
+
 interface Groups {
   version: 'v1' | 'v2';
   /** Of the machine's processes, on the host. */
@@ -134,6 +150,32 @@ function makeGroups(): Groups {
   const folder = join(top, `fms-test-${process.pid}`);
   mkdirSync(folder);
   return { version: isNew ? 'v2' : 'v1', folder };
+}
+
+/** Folders only: their files are the kernel's. It needs a moment to end the last processes. */
+async function removeGroups(folder: string): Promise<void> {
+  for (let attempt = 0; existsSync(folder) && attempt < 50; attempt++) {
+    if (attempt > 0) await delay(100);
+    spawnSync('find', [folder, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';']);
+  }
+}
+
+/** What machines left whose test was killed. */
+function removeOld(): void {
+  const cache = writableCache();
+  for (const name of readdirSync(cache)) {
+    const path = join(cache, name);
+    if (!/^(machine|system)-/.test(name)) continue;
+    const { mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { mtimeMs: Date.now() };
+    if (Date.now() - mtimeMs > OLD_MS) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** The first one; 0: none. */
+function childOf(pid: number | undefined): number {
+  const file = `/proc/${pid}/task/${pid}/children`;
+  const text = pid !== undefined && existsSync(file) ? readFileSync(file, 'utf8') : '';
+  return Number(text.trim().split(' ')[0] || 0);
 }
 
 export class DebianMachine {
@@ -158,17 +200,13 @@ export class DebianMachine {
   /** Resolves when its services run. The caller closes it. */
   static async boot(): Promise<DebianMachine> {
     const system = systemFolder() ?? fetchSystem();
+    removeOld();
     // On the disk: a whole collector is installed twice.
     const folder = mkdtempSync(join(writableCache(), 'machine-'));
     for (const name of ['upper', 'work', 'root']) mkdirSync(join(folder, name));
     const groups = makeGroups();
-    const kinds = ['--mount', '--pid', '--net', '--uts', '--ipc', '--cgroup'];
-    const script =
-      'echo $$ > "$4/cgroup.procs"; exec unshare $5 --fork --kill-child sh -c "$6" sh "$1" "$2" "$3"';
-    const given = [system, folder, groups.version, groups.folder, kinds.join(' '), BOOT];
-    const holder = spawn('sh', ['-c', script, 'sh', ...given], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const given = [system, folder, groups.version, groups.folder, BOOT];
+    const holder = spawn('sh', ['-c', HOLD, 'sh', ...given], { stdio: 'pipe' });
     let said = '';
     for (const stream of [holder.stdout, holder.stderr])
       stream.on('data', (data) => {
@@ -187,9 +225,8 @@ export class DebianMachine {
   async #untilBooted(): Promise<void> {
     const endMs = performance.now() + BOOT_TIMEOUT_MS;
     while (performance.now() < endMs && this.#holder.exitCode === null) {
-      const children = `/proc/${this.#holder.pid}/task/${this.#holder.pid}/children`;
-      const text = existsSync(children) ? readFileSync(children, 'utf8').trim() : '';
-      this.#firstPid = Number(text.split(' ')[0] || 0);
+      // sh, its child unshare, and the machine's first process below that.
+      this.#firstPid = childOf(childOf(this.#holder.pid));
       if (this.#firstPid > 0) {
         const { stdout } = this.run('systemctl', 'is-system-running');
         if (/^(running|degraded)/.test(stdout ?? '')) return;
@@ -244,16 +281,12 @@ export class DebianMachine {
   }
 
   async close(): Promise<void> {
+    const { exitCode, signalCode, stdin } = this.#holder;
     const exited = once(this.#holder, 'exit');
-    if (this.#firstPid > 0 && existsSync(`/proc/${this.#firstPid}`))
-      process.kill(this.#firstPid, 'SIGKILL');
-    if (this.#holder.exitCode === null && this.#holder.signalCode === null) {
-      this.#holder.kill('SIGKILL');
-      await exited;
-    }
+    stdin?.end();
+    if (exitCode === null && signalCode === null) await exited;
+    await removeGroups(this.#groups.folder);
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
-    // Folders only: their files are the kernel's.
-    spawnSync('find', [this.#groups.folder, '-depth', '-type', 'd', '-exec', 'rmdir', '{}', ';']);
   }
 
   #entering(command: readonly string[]): [string, ...string[]] {
