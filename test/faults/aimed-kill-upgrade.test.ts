@@ -119,7 +119,7 @@ t.test('kill -9 within upgrade, roll-ups and jobs', { timeout: FORM_TIMEOUT_MS }
       t.comment(`${Math.round(performance.now() - beganMs)} ms: ${JSON.stringify(aim)}`);
     }
   };
-  await killAtEach(someOf([...UPGRADE, ...ROLLUPS], plant.random, 5));
+  await killAtEach(someOf([...UPGRADE, ...ROLLUPS], plant.random, 8));
   const past = await sendPast(plant);
   await killAtEach(someOf(JOBS, plant.random, 5));
   await plant.start('collector');

@@ -4,7 +4,7 @@
  * same numbers is evidence in quarantine; what never came is a gap.
  *
  * Alone: `node test/faults/data-order.test.ts --seed N`; FMS_TEST_EPOCHS is how many epochs
- * (300, in the long form 3000).
+ * (200, in the long form 3000).
  */
 
 import t from 'tap';
@@ -18,7 +18,7 @@ import { dataAccount } from './support/data-account.ts';
 import type { EmitterEpoch } from './support/emitter.ts';
 import { Emitter } from './support/emitter.ts';
 
-const EPOCHS = sizeOfRun('FMS_TEST_EPOCHS', { short: 300, long: 3_000 });
+const EPOCHS = sizeOfRun('FMS_TEST_EPOCHS', { short: 200, long: 3_000 });
 const KILLS = ofForm({ short: 2, long: 10 });
 /** Unanswered publishes: beyond, the test waits. */
 const WINDOW = 16;

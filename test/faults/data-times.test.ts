@@ -4,7 +4,7 @@
  * What was released can be asked for like any reading.
  *
  * Alone: `node test/faults/data-times.test.ts --seed N`; FMS_TEST_DAYS is how long the month is (30; in the
- * short form 10).
+ * short form 6).
  * The short form has a reading every ten minutes, the long one every half minute.
  */
 
@@ -24,7 +24,7 @@ import { dataAccount, settleData } from './support/data-account.ts';
 import { Emitter } from './support/emitter.ts';
 import { checkQuality } from './support/quality-check.ts';
 
-const DAYS = sizeOfRun('FMS_TEST_DAYS', { short: 10, long: 30 });
+const DAYS = sizeOfRun('FMS_TEST_DAYS', { short: 6, long: 30 });
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 const INTERVAL_MS = ofForm({ short: 600_000, long: 30_000 });
