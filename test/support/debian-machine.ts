@@ -292,6 +292,12 @@ export class DebianMachine {
   #entering(command: readonly string[]): [string, ...string[]] {
     const target = ['-t', String(this.#firstPid)];
     const kinds = ['--mount', '--pid', '--net', '--uts', '--ipc', '--cgroup'];
-    return ['nsenter', ...target, ...kinds, ...command];
+    // What runs tests adds to the environment of all that they start: not there.
+    const env = [
+      'env',
+      '-i',
+      ...Object.entries(this.#env).map(([name, value]) => `${name}=${value}`),
+    ];
+    return ['nsenter', ...target, ...kinds, ...env, ...command];
   }
 }
