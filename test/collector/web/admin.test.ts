@@ -439,7 +439,7 @@ t.test(
     for (const [part, shown] of [
       ['users', '[data-user="op"]'],
       ['tokens', 'text=토큰이 없습니다.'],
-      ['gateways', '[data-action="add"]'],
+      ['gateways', 'text=아직 인증서를 사용하지 않습니다'],
       ['profiles', 'textarea[name="text"]'],
       ['audit', '[data-entry="1"]'],
       ['me', 'select[name="own_language"]'],

@@ -59,7 +59,8 @@ export function GatewaysSection(): ReactNode {
           <p>{say('off_note')}</p>
           <pre className={look.sample}>{SAMPLE}</pre>
         </div>
-      ) : (
+      ) : null}
+      {isOff || authority.isLoading ? null : (
         <p>
           <button
             type="button"
