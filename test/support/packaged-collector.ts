@@ -3,47 +3,33 @@
  * since, else found in .cache/: half a minute against none.
  */
 
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import {
   existsSync,
-  globSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { hashOfSources, PACKAGE_CACHE, PACKAGE_MAIN, runToEnd } from './package-builds.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
-const CACHE = join(ROOT, '.cache/packaging');
+const CACHE = PACKAGE_CACHE;
+const SOURCES = ['collector/**', 'packaging/collector/**'];
 const NAME = 'built-collector-';
 
 /** The path of the .deb, for this machine. Needs dpkg-deb. Throws with what the build said. */
 export function packagedCollector(): string {
   const architecture = process.arch === 'arm64' ? 'arm64' : 'x64';
-  const folder = join(CACHE, `${NAME}${architecture}-${hashOfSources()}`);
+  const folder = join(
+    CACHE,
+    `${NAME}${architecture}-${hashOfSources(SOURCES, ['collector/web/dist/**'])}`,
+  );
   if (!existsSync(folder)) build(folder, architecture);
   const deb = readdirSync(folder).find((name) => name.endsWith('.deb')) ?? '';
   return join(folder, deb);
-}
-
-function hashOfSources(): string {
-  const patterns = ['collector/**', 'proto/**', 'packaging/collector/**', 'packaging/*.ts'];
-  const files = globSync([...patterns, 'package-lock.json', 'LICENSE'], {
-    cwd: ROOT,
-    exclude: ['collector/web/dist/**'],
-  }).sort();
-  const hash = createHash('sha256');
-  for (const file of files) {
-    const path = join(ROOT, file);
-    if (statSync(path).isFile()) hash.update(`${file}\0`).update(readFileSync(path)).update('\0');
-  }
-  return hash.digest('hex').slice(0, 16);
 }
 
 function build(folder: string, architecture: string): void {
@@ -53,8 +39,15 @@ function build(folder: string, architecture: string): void {
     if (name.startsWith(NAME)) rmSync(join(CACHE, name), { recursive: true, force: true });
   const work = mkdtempSync(join(CACHE, 'building-'));
   try {
-    const main = join(ROOT, 'packaging/main.ts');
-    run(process.execPath, [main, 'collector', '--quick', '--arch', architecture, '--out', work]);
+    runToEnd(process.execPath, [
+      PACKAGE_MAIN,
+      'collector',
+      '--quick',
+      '--arch',
+      architecture,
+      '--out',
+      work,
+    ]);
     renameSync(work, folder);
   } catch (error) {
     // Another process was quicker with the same.
@@ -69,14 +62,14 @@ export function asVersion(deb: string, version: string, folder: string): string 
   const work = mkdtempSync(join(folder, 'version-'));
   const control = join(work, 'control');
   mkdirSync(control);
-  run('dpkg-deb', ['--control', deb, control]);
+  runToEnd('dpkg-deb', ['--control', deb, control]);
   const file = join(control, 'control');
   writeFileSync(file, readFileSync(file, 'utf8').replace(/^Version: .*$/m, `Version: ${version}`));
-  const member = run('ar', ['t', deb])
+  const member = runToEnd('ar', ['t', deb])
     .split('\n')
     .find((name) => name.startsWith('control.tar'));
   const ending = member?.split('.').at(-1) === 'zst' ? '--zstd' : '--auto-compress';
-  run('tar', [
+  runToEnd('tar', [
     ending,
     '-cf',
     join(work, member ?? ''),
@@ -87,13 +80,7 @@ export function asVersion(deb: string, version: string, folder: string): string 
     '.',
   ]);
   const path = join(work, `version-${version}.deb`);
-  run('cp', [deb, path]);
-  run('ar', ['r', path, join(work, member ?? '')]);
+  runToEnd('cp', [deb, path]);
+  runToEnd('ar', ['r', path, join(work, member ?? '')]);
   return path;
-}
-
-function run(program: string, args: readonly string[]): string {
-  const { status, error, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
-  if (status === 0) return stdout;
-  throw new Error(`${program} ${args.join(' ')}: ${error?.message ?? status}\n${stdout}${stderr}`);
 }

@@ -3,11 +3,8 @@
  * since, else found in .cache/: some ten seconds against none. test/setup.ts builds it before the suite.
  */
 
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import {
   existsSync,
-  globSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,9 +14,10 @@ import {
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { hashOfSources, PACKAGE_CACHE, PACKAGE_MAIN, runToEnd } from './package-builds.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-const CACHE = join(ROOT, '.cache/packaging');
+const CACHE = PACKAGE_CACHE;
 /** Where Debian's packages libc6-arm64-cross and others put what an arm64 program loads. */
 export const ARM64_LIBRARIES = '/usr/aarch64-linux-gnu';
 const OLD_MS = 6 * 3_600_000;
@@ -43,7 +41,10 @@ export interface PackagedOptions {
 export function packagedAgent(options: PackagedOptions = {}): PackagedAgent {
   const own = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
   const { version = own.version, architecture = hostArchitecture() } = options;
-  const folder = join(CACHE, `built-agent-${version}-${architecture}-${hashOfSources()}`);
+  const folder = join(
+    CACHE,
+    `built-agent-${version}-${architecture}-${hashOfSources(['agent/**', 'packaging/agent/**'])}`,
+  );
   if (!existsSync(folder)) build(folder, version, architecture);
   const debian = architecture === 'x64' ? 'amd64' : architecture;
   return {
@@ -58,27 +59,15 @@ function hostArchitecture(): 'x64' | 'arm64' {
   return process.arch === 'arm64' ? 'arm64' : 'x64';
 }
 
-function hashOfSources(): string {
-  const patterns = ['agent/**', 'proto/**', 'packaging/agent/**', 'packaging/*.ts'];
-  const files = globSync([...patterns, 'package-lock.json', 'LICENSE'], { cwd: ROOT }).sort();
-  const hash = createHash('sha256');
-  for (const file of files) {
-    const path = join(ROOT, file);
-    if (statSync(path).isFile()) hash.update(`${file}\0`).update(readFileSync(path)).update('\0');
-  }
-  return hash.digest('hex').slice(0, 16);
-}
-
 function build(folder: string, version: string, architecture: string): void {
   mkdirSync(CACHE, { recursive: true });
   removeOld();
   const work = mkdtempSync(join(CACHE, 'building-'));
   try {
-    const main = join(ROOT, 'packaging/main.ts');
     const asked = ['agent', '--quick', '--version', version, '--arch', architecture, '--out', work];
-    run(process.execPath, [main, ...asked]);
+    runToEnd(process.execPath, [PACKAGE_MAIN, ...asked]);
     const deb = readdirSync(work).find((name) => name.endsWith('.deb'));
-    run('dpkg-deb', ['-x', join(work, deb ?? ''), join(work, 'root')]);
+    runToEnd('dpkg-deb', ['-x', join(work, deb ?? ''), join(work, 'root')]);
     renameSync(work, folder);
   } catch (error) {
     // Another process was quicker with the same.
@@ -95,10 +84,4 @@ function removeOld(): void {
     const { mtimeMs } = statSync(path, { throwIfNoEntry: false }) ?? { mtimeMs: Date.now() };
     if (Date.now() - mtimeMs > OLD_MS) rmSync(path, { recursive: true, force: true });
   }
-}
-
-function run(program: string, args: readonly string[]): void {
-  const { status, error, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' });
-  if (status === 0) return;
-  throw new Error(`${program} ${args.join(' ')}: ${error?.message ?? status}\n${stdout}${stderr}`);
 }
