@@ -1,5 +1,6 @@
 /** `fms-agent run`: one agent, and the signals that lead it. */
 
+import { takeServiceManager } from '../proto/systemd.ts';
 import { Agent } from './agent.ts';
 import { systemClock } from './clock.ts';
 import { configError, formatMistake, loadConfig } from './config.ts';
@@ -9,7 +10,6 @@ import type { Log, LogLevel } from './log.ts';
 import { createLog, errorFields } from './log.ts';
 import { readers } from './readers/registry.ts';
 import { systemScheduler } from './scheduler.ts';
-import { takeServiceManager } from './service-manager.ts';
 
 /** An agent that has not ended by then is ended: service managers kill soon after. */
 const END_MS = 4_800;
@@ -32,6 +32,9 @@ export async function run(options: RunOptions): Promise<void> {
     write: (line) => void process.stderr.write(line),
     format: process.stderr.isTTY ? 'text' : 'json',
   });
+  // A service manager may send it from the moment that it hears READY: from here on it never ends the program.
+  let reload = (): void => {};
+  process.on('SIGHUP', () => reload());
   const service = takeServiceManager(process.env);
   if (service !== undefined) {
     const { untilEnrolled } = await import('./service-wait.ts');
@@ -62,7 +65,7 @@ export async function run(options: RunOptions): Promise<void> {
     service?.tell({ STOPPING: 1 });
     stopReporting();
   });
-  process.on('SIGHUP', () => {
+  reload = () => {
     service?.tell({ RELOADING: 1, MONOTONIC_USEC: Math.round(systemClock.monoMs() * 1000) });
     const next = loadConfig({ path: options.path, env: process.env, readerTypes: readers });
     if (next.ok) {
@@ -73,7 +76,7 @@ export async function run(options: RunOptions): Promise<void> {
     for (const mistake of next.mistakes) log.error(formatMistake(mistake));
     log.error('the old configuration goes on', errorFields(configError(next.mistakes)));
     service?.tell({ READY: 1 });
-  });
+  };
   await agent.start().catch(async (error: unknown) => {
     await agent.stop();
     throw error;

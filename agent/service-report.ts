@@ -1,7 +1,7 @@
 /** Keeps the service manager informed of a running agent: alive, and in one line how it is. */
 
+import type { ServiceManager } from '../proto/systemd.ts';
 import type { Scheduler } from './scheduler.ts';
-import type { ServiceManager } from './service-manager.ts';
 import type { AgentSnapshot } from './snapshot.ts';
 
 const EVERY_MS = 5_000;

@@ -3,13 +3,13 @@
  * instead would have it started again and again, or leave a second step to be forgotten.
  */
 
+import type { ServiceManager } from '../proto/systemd.ts';
 import { configError, formatMistake, loadConfig, loadEnrolmentSettings } from './config.ts';
 import { readEnrolment } from './identity/files.ts';
 import type { Log } from './log.ts';
 import { errorFields } from './log.ts';
 import { readers } from './readers/registry.ts';
 import type { Scheduler } from './scheduler.ts';
-import type { ServiceManager } from './service-manager.ts';
 
 const LOOK_EVERY_MS = 2_000;
 const WHAT_TO_DO = 'not enrolled; to do: sudo fms-agent enroll mqtts://COLLECTOR TOKEN';
@@ -33,14 +33,10 @@ export async function untilEnrolled(options: {
   log.warn('waiting until this gateway is enrolled', errorFields(configError(mistakes)));
   service.tell({ READY: 1, STATUS: WHAT_TO_DO });
   const everyMs = Math.min(LOOK_EVERY_MS, (service.watchdogMs ?? LOOK_EVERY_MS) / 3);
-  // Until now a signal to read the configuration again would end the program.
-  const nothing = (): void => {};
-  process.on('SIGHUP', nothing);
   while (!isNamed(path, env)) {
     await new Promise<void>((resolve) => void scheduler.after(everyMs, resolve));
     service.tell({ WATCHDOG: 1 });
   }
-  process.off('SIGHUP', nothing);
   log.info('this gateway is enrolled now');
 }
 

@@ -1,18 +1,21 @@
 /** `fms-collector run`: starts the collector, ends it on a signal, and says once why it failed. */
 
 import { setFlagsFromString } from 'node:v8';
+import type { ServiceManager } from '../../proto/systemd.ts';
+import { takeServiceManager } from '../../proto/systemd.ts';
 import type { CollectorDeps, RunningCollector } from '../collector.ts';
 import { startCollector } from '../collector.ts';
 import { COMPONENTS } from '../config.ts';
 import { CollectorError } from '../errors.ts';
 import { createLogger } from '../logger.ts';
 import { ProfilesInvalid } from '../profiles/load.ts';
-import { takeServiceManager } from '../service_manager.ts';
 import type { Logger } from '../types.ts';
 import { configOrMistakes, warningsOf } from './check.ts';
 
 /** A clean end takes less; what hangs is left to the recovery of the next start. */
 const STOP_TIMEOUT_MS = 4_500;
+/** So many times within what the service manager allows: one word may be late. */
+const BEATS = 3;
 /**
  * V8 would let the heap grow to several times of what is in use before it collects: 300 MB of garbage with
  * 5,000 gateways. Read at each collection, so it may be set now.
@@ -51,7 +54,7 @@ export async function run(
   const stop = async (code: number): Promise<void> => {
     if (stopping) return;
     stopping = true;
-    manager?.stopping();
+    manager?.tell({ STOPPING: 1 });
     // Not unref'd: it must fire even when nothing else keeps the process alive.
     const timer = setTimeout(() => {
       logger.warn({ timeout_ms: STOP_TIMEOUT_MS }, 'the clean end took too long: ending at once');
@@ -81,7 +84,7 @@ export async function run(
       version,
       ...deps,
     });
-    manager?.ready();
+    if (manager !== undefined) sayReady(manager);
   } catch (error) {
     die(error);
   }
@@ -91,6 +94,13 @@ export async function run(
     sayFailure(logger, failure);
     await stop(1);
   }
+}
+
+/** From then on the service manager also hears that the process is alive, if it wants to. */
+function sayReady({ tell, watchdogMs }: ServiceManager): void {
+  tell({ READY: 1 });
+  if (watchdogMs !== undefined)
+    setInterval(() => tell({ WATCHDOG: 1 }), watchdogMs / BEATS).unref();
 }
 
 function sayFailure(logger: Logger, error: unknown): void {

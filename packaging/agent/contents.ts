@@ -31,7 +31,7 @@ function programEntries(built: BuiltAgent, lib: string): StagedEntry[] {
   return [
     { path: `${lib}/fms-agent`, mode: 0o755, from: join(built.folder, 'fms-agent') },
     { path: `${lib}/${ADDON_NAME}`, mode: 0o644, from: join(built.folder, ADDON_NAME) },
-    { path: `${lib}/notify-exec`, mode: 0o755, text: text('notify-exec') },
+    { path: `${lib}/notify-exec`, mode: 0o755, from: join(ROOT, 'packaging/notify-exec') },
     { path: `${lib}/set-up`, mode: 0o755, text: text('set-up') },
   ];
 }

@@ -39,7 +39,7 @@ export function debEntries(parts: CollectorParts): StagedEntry[] {
   const { architecture, version, node, modules } = parts;
   return [
     { path: `${LIB}/bin/node`, mode: 0o755, from: node },
-    { path: `${LIB}/notify-exec`, mode: 0o755, text: text('notify-exec') },
+    { path: `${LIB}/notify-exec`, mode: 0o755, from: join(ROOT, 'packaging/notify-exec') },
     { path: `${LIB}/set-up`, mode: 0o755, text: text('set-up') },
     file(`${LIB}/package.json`, manifest(version)),
     ...programEntries(),

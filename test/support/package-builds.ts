@@ -15,7 +15,7 @@ export function hashOfSources(
   patterns: readonly string[],
   exclude: readonly string[] = [],
 ): string {
-  const all = [...patterns, 'proto/**', 'packaging/*.ts', 'package-lock.json', 'LICENSE'];
+  const all = [...patterns, 'proto/**', 'packaging/*', 'package-lock.json', 'LICENSE'];
   const hash = createHash('sha256');
   for (const file of globSync(all, { cwd: ROOT, exclude: [...exclude] }).sort()) {
     const path = join(ROOT, file);
