@@ -9,11 +9,11 @@ import type { SqliteBuffer } from './buffer/buffer.ts';
 import { openBuffer } from './buffer/buffer.ts';
 import { readBufferKeys } from './buffer/keys.ts';
 import { bootId, ClockMonitor } from './clock.ts';
-import type { Environment } from './config-env.ts';
-import type { AgentConfig } from './config-values.ts';
+import type { Environment } from './config/env.ts';
+import type { AgentConfig } from './config/values.ts';
 import { Devices } from './devices.ts';
 import { AgentError } from './errors.ts';
-import type { Forwarder } from './forwarder-contract.ts';
+import type { Forwarder } from './forwarder/contract.ts';
 import type { CertificateFacts } from './identity/certificate.ts';
 import type { IdentityKeeper, IdentityStatus, KeeperOptions } from './identity/keeper.ts';
 import { installId, machineFingerprint } from './install.ts';
@@ -22,8 +22,8 @@ import { errorFields } from './log.ts';
 import type { ReaderType } from './readers/spec.ts';
 import type { Scheduler } from './scheduler.ts';
 import { BufferSink } from './sink.ts';
-import type { AgentSnapshot } from './snapshot.ts';
-import type { StatusServer } from './status.ts';
+import type { AgentSnapshot } from './status/snapshot.ts';
+import type { StatusServer } from './status/status.ts';
 import type { Clock, ReaderOutput, Sink } from './types.ts';
 
 export interface AgentDeps {
@@ -251,7 +251,7 @@ export class Agent {
   }
 
   async #startForwarder(): Promise<void> {
-    const { startForwarder } = await import('./forwarder.ts');
+    const { startForwarder } = await import('./forwarder/forwarder.ts');
     await this.#startKeeper();
     if (this.#stopping) return;
     const { log, random } = this.#deps;
@@ -316,7 +316,7 @@ export class Agent {
   async #startStatus(): Promise<void> {
     const { host, port, enabled } = this.#config.status;
     if (!enabled) return;
-    const { startStatus } = await import('./status.ts');
+    const { startStatus } = await import('./status/status.ts');
     if (this.#stopping) return;
     try {
       this.#status = await startStatus({ host, port, snapshot: () => this.snapshot() });

@@ -1,12 +1,12 @@
 /** The runners of all configured devices, and how they follow the configuration. */
 
 import type { ReaderState } from '../proto/model.ts';
-import type { DeviceConfig } from './config-values.ts';
+import type { DeviceConfig } from './config/values.ts';
 import type { Log } from './log.ts';
 import type { ReaderDeps, ReaderType } from './readers/spec.ts';
 import { ReportFilter } from './report.ts';
-import type { RunnerEvent, RunnerStats } from './runner.ts';
-import { Runner } from './runner.ts';
+import type { RunnerEvent, RunnerStats } from './runner/runner.ts';
+import { Runner } from './runner/runner.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Sink } from './types.ts';
 

@@ -55,10 +55,10 @@ async function fillCache(folder: string): Promise<boolean> {
   if (existsSync(stamp)) return false;
   try {
     await Promise.all([
-      import('./commands.ts'),
+      import('./commands/commands.ts'),
       import('./run.ts'),
-      import('./forwarder.ts'),
-      import('./status.ts'),
+      import('./forwarder/forwarder.ts'),
+      import('./status/status.ts'),
       import('./identity/keeper.ts'),
       import('./identity/ask.ts'),
     ]);

@@ -3,8 +3,8 @@
 import { takeServiceManager } from '../proto/systemd.ts';
 import { Agent } from './agent.ts';
 import { systemClock } from './clock.ts';
-import { configError, formatMistake, loadConfig } from './config.ts';
-import type { AgentConfig } from './config-values.ts';
+import { configError, formatMistake, loadConfig } from './config/config.ts';
+import type { AgentConfig } from './config/values.ts';
 import { AgentError } from './errors.ts';
 import type { Log, LogLevel } from './log.ts';
 import { createLog, errorFields } from './log.ts';
@@ -37,7 +37,7 @@ export async function run(options: RunOptions): Promise<void> {
   process.on('SIGHUP', () => reload());
   const service = takeServiceManager(process.env);
   if (service !== undefined) {
-    const { untilEnrolled } = await import('./service-wait.ts');
+    const { untilEnrolled } = await import('./service/wait.ts');
     await untilEnrolled({
       path: options.path,
       env: process.env,
@@ -82,7 +82,7 @@ export async function run(options: RunOptions): Promise<void> {
     throw error;
   });
   if (service !== undefined) {
-    const { reportToService } = await import('./service-report.ts');
+    const { reportToService } = await import('./service/report.ts');
     const snapshot = () => agent.snapshot();
     stopReporting = reportToService({ service, scheduler: systemScheduler, snapshot });
   }

@@ -1,6 +1,6 @@
 /** Where fms-agent begins, from its sources and as a single binary: the command line, one command. */
 
-import { DEFAULT_CONFIG, fail, load, version } from './command-line.ts';
+import { DEFAULT_CONFIG, fail, load, version } from './commands/command-line.ts';
 
 /** Runs what the command line says. Sets the exit code; never rejects. */
 export async function start(argv: readonly string[]): Promise<void> {
@@ -9,7 +9,7 @@ export async function start(argv: readonly string[]): Promise<void> {
     const { run } = await import('./run.ts');
     await run({ path: path || DEFAULT_CONFIG, version: version(), load }).catch(fail);
   } else {
-    const { main } = await import('./commands.ts');
+    const { main } = await import('./commands/commands.ts');
     await main(argv);
   }
 }

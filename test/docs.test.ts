@@ -49,7 +49,9 @@ function callsOf(markdown: string): string[][] {
 
 /** Of the sources of the command lines: all that may be said there. */
 const SPOKEN: Readonly<Record<string, string>> = {
-  'fms-agent': [read('agent/command-line.ts'), read('agent/commands.ts')].join('\n'),
+  'fms-agent': [read('agent/commands/command-line.ts'), read('agent/commands/commands.ts')].join(
+    '\n',
+  ),
   'fms-collector': [read('collector/main.ts'), read('collector/commands/gateway_program.ts')].join(
     '\n',
   ),

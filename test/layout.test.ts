@@ -184,6 +184,7 @@ t.test('stages do not import stages', async (t) => {
     'agent/readers': /^agent\/(buffer|forwarder)/,
     'agent/buffer': /^agent\/(readers|forwarder|runner)/,
     'agent/forwarder': /^agent\/(readers|runner|buffer)/,
+    'agent/runner': /^agent\/(readers|forwarder|buffer)/,
     'collector/broker': /^collector\/(store|processor|api|log\/sqlite)/,
     'collector/log': /^collector\/(store|processor|api|broker)/,
     'collector/processor': /^collector\/(api|broker|log\/sqlite)/,

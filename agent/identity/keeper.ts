@@ -12,7 +12,7 @@ import { gatewayKey } from '../../proto/topics.ts';
 import type { ClockMonitor } from '../clock.ts';
 import { TOLERANCE_MS } from '../clock.ts';
 import { AgentError } from '../errors.ts';
-import type { Credentials } from '../forwarder-link.ts';
+import type { Credentials } from '../forwarder/link.ts';
 import type { Log } from '../log.ts';
 import { errorFields } from '../log.ts';
 import type { CertificateFacts } from './certificate.ts';

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { Agent } from '../../agent/agent.ts';
-import type { AgentConfig, DeviceConfig } from '../../agent/config-values.ts';
+import type { AgentConfig, DeviceConfig } from '../../agent/config/values.ts';
 import type { Log } from '../../agent/log.ts';
 import type { ReaderType } from '../../agent/readers/spec.ts';
 import { systemScheduler } from '../../agent/scheduler.ts';

@@ -11,7 +11,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { Agent } from '../../agent/agent.ts';
-import { loadConfig } from '../../agent/config.ts';
+import { loadConfig } from '../../agent/config/config.ts';
 import { readers as readerTypes } from '../../agent/readers/registry.ts';
 import { systemScheduler } from '../../agent/scheduler.ts';
 import type { Clock } from '../../agent/types.ts';

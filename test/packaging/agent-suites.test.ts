@@ -41,7 +41,7 @@ async function run(command: readonly string[], env: Record<string, string> = {})
 
 const suites: readonly [name: string, ...args: string[]][] = [
   ['agent/program.test.ts'],
-  ['agent/commands.test.ts'],
+  ['agent/commands/commands.test.ts'],
   ['e2e/enrolment.test.ts'],
   // kill -9 of agent and collector under load; each kind twice.
   ['faults/kill.test.ts', '--rounds', '2'],

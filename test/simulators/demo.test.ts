@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import t from 'tap';
 import { parse } from 'yaml';
-import { loadConfig } from '../../agent/config.ts';
+import { loadConfig } from '../../agent/config/config.ts';
 import { readers } from '../../agent/readers/registry.ts';
 import { loadConfig as loadCollectorConfig } from '../../collector/config.ts';
 import { loadConfiguration, profilesSource } from '../../collector/profiles/load.ts';

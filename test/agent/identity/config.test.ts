@@ -3,8 +3,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
-import { formatMistake, loadConfig, loadEnrolmentSettings } from '../../../agent/config.ts';
-import type { AgentConfig } from '../../../agent/config-values.ts';
+import { formatMistake, loadConfig, loadEnrolmentSettings } from '../../../agent/config/config.ts';
+import type { AgentConfig } from '../../../agent/config/values.ts';
 import { writeIdentity } from '../../../agent/identity/files.ts';
 import { makeKey, publicKeyOf } from '../../../agent/identity/keys.ts';
 import { readers } from '../../../agent/readers/registry.ts';

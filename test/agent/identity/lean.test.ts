@@ -19,9 +19,9 @@ function loadedBy(entry: string, seen = new Set<string>()): Set<string> {
 }
 
 t.test('run, forwarder and status page', async (t) => {
-  const loaded = ['agent/run.ts', 'agent/forwarder.ts', 'agent/status.ts'].flatMap((entry) => [
-    ...loadedBy(entry),
-  ]);
+  const loaded = ['agent/run.ts', 'agent/forwarder/forwarder.ts', 'agent/status/status.ts'].flatMap(
+    (entry) => [...loadedBy(entry)],
+  );
   t.ok(loaded.includes('agent/buffer/buffer.ts'), 'the scan follows imports');
   const identity = new Set(loaded.filter((file) => file.startsWith('agent/identity/')));
   t.same(
@@ -29,5 +29,5 @@ t.test('run, forwarder and status page', async (t) => {
     ['agent/identity/files.ts', 'agent/identity/tls.ts', 'agent/identity/verify.ts'],
     'the files of an enrolment, and the judgement of a TLS connection',
   );
-  t.notOk(loaded.includes('agent/enrol.ts'));
+  t.notOk(loaded.includes('agent/commands/enrol.ts'));
 });

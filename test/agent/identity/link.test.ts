@@ -6,8 +6,8 @@ import { createServer } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import t from 'tap';
 import { AgentError } from '../../../agent/errors.ts';
-import type { CollectorAddress } from '../../../agent/forwarder-link.ts';
-import { errorOfLink, errorOfSilence, openLink } from '../../../agent/forwarder-link.ts';
+import type { CollectorAddress } from '../../../agent/forwarder/link.ts';
+import { errorOfLink, errorOfSilence, openLink } from '../../../agent/forwarder/link.ts';
 import { errorOfTls } from '../../../agent/identity/tls.ts';
 import { SmallAuthority } from '../../support/small-authority.ts';
 

@@ -11,7 +11,7 @@ import { once } from 'node:events';
 import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
-import type { StatusJson } from '../../../agent/status.ts';
+import type { StatusJson } from '../../../agent/status/status.ts';
 import { agentCommand } from '../../support/agent-command.ts';
 import { freePort } from '../../support/free-port.ts';
 import type { LedgerItem, Plant } from '../../support/plant.ts';
