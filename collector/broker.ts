@@ -1,35 +1,28 @@
 /**
  * The MQTT broker that is part of the collector: gateways publish, the log keeps, and only then a
- * publish is acknowledged. It routes nothing between clients and keeps nothing itself: no sessions, no
- * retained messages, no $SYS. The one thing sent to a gateway is a command on its own topic.
+ * publish is acknowledged. The one thing sent to a gateway is a command on its own topic. Here is what it
+ * offers and its life, from sockets that listen to sockets that are closed; in broker/ is what happens
+ * between: judge.ts lets in, mqtt.ts speaks, publishes.ts takes and acknowledges.
  */
 
-import type { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { AuthenticateError, Client, ConnectPacket, PublishPacket, Subscription } from 'aedes';
-import { Aedes } from 'aedes';
-import { payloadDigest } from '../proto/command.ts';
 import type { GatewayId } from '../proto/topics.ts';
-import { gatewayKey, topicOf } from '../proto/topics.ts';
-import { AckedMessages } from './broker/acked.ts';
+import { gatewayKey } from '../proto/topics.ts';
 import { Conflicts } from './broker/conflicts.ts';
-import { Connection, Connections, Identity } from './broker/connections.ts';
-import type { Admission, Door, Refusal } from './broker/door.ts';
+import { Connection, Connections } from './broker/connections.ts';
+import type { Admission, Door } from './broker/door.ts';
 import { Intake } from './broker/intake.ts';
+import { Judge } from './broker/judge.ts';
 import type { Listeners } from './broker/listeners.ts';
 import { listen } from './broker/listeners.ts';
-import type { BrokerMetrics, BrokerRefusal } from './broker/metrics.ts';
-import { ownCopy } from './broker/own_copy.ts';
-import { nullPersistence } from './broker/persistence.ts';
-import { rawRecordOf } from './broker/records.ts';
-import { identify, targetOf } from './broker/rules.ts';
+import type { BrokerMetrics } from './broker/metrics.ts';
+import { Mqtt } from './broker/mqtt.ts';
+import { Publishes } from './broker/publishes.ts';
 import type { TlsIdentity } from './broker/tls_front.ts';
 import { TlsFront } from './broker/tls_front.ts';
-import { CollectorError } from './errors.ts';
 import type { Log } from './log/log.ts';
 import type { Clock, Logger } from './types.ts';
-import { RawKind } from './types.ts';
 
 export interface BrokerLimits {
   /** TCP connections; beyond it a newcomer replaces the oldest that has not been let in. */
@@ -54,12 +47,6 @@ export interface BrokerLimits {
   /** What close() waits for the log. */
   closeTimeoutMs: number;
 }
-
-/** Well below the ten seconds in which a revocation is to take effect. */
-const REJUDGE_INTERVAL_MS = 5_000;
-
-/** A PINGREQ waits behind a held publish: the hold ends well before the client gives up on its ping. */
-const WAIT_SHARE_OF_KEEPALIVE = 0.6;
 
 export const DEFAULT_BROKER_LIMITS: BrokerLimits = {
   maxConnections: 20_000,
@@ -147,52 +134,53 @@ export async function startBroker(options: BrokerOptions): Promise<Broker> {
   return broker;
 }
 
-/** Nothing that is published goes anywhere: authorizePublish has put it into the log. */
-class SinkAedes extends Aedes {
-  override publish(...args: unknown[]): void {
-    const done = args.at(-1);
-    if (typeof done === 'function') done();
-  }
-}
-
-type Done = (error?: Error | null) => void;
-type Authenticated = (error: AuthenticateError | null, success: boolean | null) => void;
-
 class EmbeddedBroker implements Broker {
   readonly #options: BrokerOptions;
   readonly #limits: BrokerLimits;
-  readonly #aedes: SinkAedes;
-  #listeners: Listeners | undefined;
-  #tlsListeners: Listeners | undefined;
-  readonly #front: TlsFront | undefined;
-  readonly #rejudging: NodeJS.Timeout;
-  readonly #endChanges: () => void;
   readonly #intake: Intake;
   readonly #connections: Connections;
   readonly #conflicts: Conflicts;
-  readonly #acked = new AckedMessages((gateway, command) => {
-    this.#send(gateway, command, 0);
-  });
-  readonly #byClient = new WeakMap<Client, Connection>();
-  readonly #clients = new WeakMap<Connection, Client>();
-  #serial = 0;
+  readonly #judge: Judge;
+  readonly #mqtt: Mqtt;
+  readonly #front: TlsFront | undefined;
+  #listeners: Listeners | undefined;
+  #tlsListeners: Listeners | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(options: BrokerOptions) {
     this.#options = options;
-    this.#limits = { ...DEFAULT_BROKER_LIMITS, ...options.limits };
-    const { log, partitionOf, metrics, logger } = options;
-    this.#intake = new Intake({ log, partitionOf, metrics, logger, ...this.#limits });
-    this.#connections = new Connections(this.#limits, metrics);
-    this.#conflicts = new Conflicts(this.#intake);
-    this.#aedes = this.#createAedes();
+    const limits = { ...DEFAULT_BROKER_LIMITS, ...options.limits };
+    const { log, partitionOf, door, metrics, logger, onReply } = options;
+    const intake = new Intake({ log, partitionOf, metrics, logger, ...limits });
+    const connections = new Connections(limits, metrics);
+    const conflicts = new Conflicts(intake);
+    this.#limits = limits;
+    this.#intake = intake;
+    this.#connections = connections;
+    this.#conflicts = conflicts;
     this.#front = this.#createFront();
-    this.#endChanges = options.door.onChange((key) => this.#rejudge(this.#connections.holder(key)));
-    // What ends by time alone, and any word of a change that was lost.
-    this.#rejudging = setInterval(() => {
-      for (const { connection } of this.#connections.letIn()) this.#rejudge(connection);
-    }, REJUDGE_INTERVAL_MS);
-    this.#rejudging.unref();
+    const isClosing = () => this.#closing !== undefined;
+    const judge = new Judge({ door, connections, conflicts, intake, isClosing, metrics, logger });
+    const sendAcked = (gateway: GatewayId, command: Uint8Array) => {
+      this.#send(gateway, command, 0);
+    };
+    const publishes = new Publishes({
+      intake,
+      connections,
+      metrics,
+      isClosing,
+      onReply,
+      sendAcked,
+    });
+    this.#judge = judge;
+    this.#mqtt = new Mqtt({
+      limits,
+      connections,
+      metrics,
+      logger,
+      onConnect: (connection, username, password) => judge.letIn(connection, username, password),
+      onPublish: (connection, packet, done) => publishes.take(connection, packet, done),
+    });
   }
 
   get port(): number {
@@ -206,7 +194,7 @@ class EmbeddedBroker implements Broker {
   async listen(): Promise<void> {
     const { plain, tls } = this.#options;
     const front = this.#front;
-    await this.#aedes.listen();
+    await this.#mqtt.listen();
     try {
       if (tls !== undefined && front !== undefined)
         this.#tlsListeners = await this.#listen(tls, (socket) => front.accept(socket));
@@ -267,19 +255,8 @@ class EmbeddedBroker implements Broker {
 
   #send(gateway: GatewayId, payload: Uint8Array, qos: 0 | 1): Promise<boolean> {
     const connection = this.#connections.holder(gatewayKey(gateway));
-    const client = connection === undefined ? undefined : this.#clients.get(connection);
-    if (client === undefined || connection?.subscribed !== true) return Promise.resolve(false);
-    const packet: PublishPacket = {
-      cmd: 'publish',
-      topic: topicOf(gateway, 'command'),
-      payload: Buffer.from(payload),
-      qos,
-      retain: false,
-      dup: false,
-    };
-    return new Promise((resolve) => {
-      client.publish(packet, (error) => resolve(error === undefined && !client.closed));
-    });
+    if (connection === undefined) return Promise.resolve(false);
+    return this.#mqtt.sendCommand(connection, payload, qos);
   }
 
   close(): Promise<void> {
@@ -288,46 +265,17 @@ class EmbeddedBroker implements Broker {
   }
 
   async #close(): Promise<void> {
-    this.#endChanges();
-    clearInterval(this.#rejudging);
+    this.#judge.close();
     const closed = Promise.all([this.#listeners?.close(), this.#tlsListeners?.close()]);
     this.#front?.close();
     this.#options.tls?.http.close();
     await this.#intake.drain(this.#limits.closeTimeoutMs);
     // The acknowledgements just given are written in the turns after this one.
     for (let turn = 0; turn < 2; turn++) await new Promise((resolve) => setImmediate(resolve));
-    await new Promise<void>((resolve) => this.#aedes.close(resolve));
+    await this.#mqtt.close();
     for (const connection of this.#connections.all) connection.socket.destroy();
     await closed;
     this.#intake.close();
-  }
-
-  #createAedes(): SinkAedes {
-    const aedes = new SinkAedes({
-      persistence: nullPersistence,
-      connectTimeout: this.#limits.connectTimeoutMs,
-      drainTimeout: this.#limits.drainTimeoutMs,
-      preConnect: (client, packet, done) => this.#beforeConnect(client, packet, done),
-      authenticate: (client, username, password, done) =>
-        this.#authenticate(client, username ?? '', password?.toString() ?? '', done),
-      authorizePublish: (client, packet, done) => this.#publish(client, packet, done),
-      authorizeSubscribe: (client, subscription, done) =>
-        done(null, this.#subscribe(client, subscription) ? subscription : null),
-      authorizeForward: (client, packet) =>
-        packet.topic === this.#byClient.get(client)?.identity?.commandTopic ? packet : null,
-    });
-    aedes.on('connectionError', (client, error) => this.#clientFailed(client, error));
-    aedes.on('clientError', (client, error) => this.#clientFailed(client, error));
-    aedes.on('unsubscribe', (_topics, client) => {
-      // There is only one that it can have had.
-      const connection = this.#byClient.get(client);
-      if (connection !== undefined) connection.subscribed = false;
-    });
-    const emitter: EventEmitter = aedes;
-    emitter.on('error', (error: Error) => {
-      this.#options.logger.error({ error: error.message }, 'the MQTT broker failed');
-    });
-    return aedes;
   }
 
   #accept(socket: Socket): void {
@@ -340,9 +288,7 @@ class EmbeddedBroker implements Broker {
       this.#connections.remove(connection);
     });
     this.#guard(connection, resume);
-    const client = this.#aedes.handle(socket);
-    this.#byClient.set(client, connection);
-    this.#clients.set(connection, client);
+    this.#mqtt.handle(connection);
   }
 
   /** All that the parser reads passes here first: nothing while memory is short, nothing too long. */
@@ -362,180 +308,4 @@ class EmbeddedBroker implements Broker {
       return null;
     };
   }
-
-  #connectionOf(client: Client): Connection {
-    const connection = this.#byClient.get(client);
-    if (connection === undefined) throw new Error('a client that the listener did not make');
-    return connection;
-  }
-
-  #beforeConnect(
-    client: Client,
-    packet: ConnectPacket,
-    done: (error: Error | null, success: boolean) => void,
-  ): void {
-    const connection = this.#connectionOf(client);
-    connection.clientId = packet.clientId;
-    // aedes closes an older client of the same id by itself. Whose connection gives way to whose is
-    // decided in #authenticate, so each one gets an id that no other has.
-    this.#serial += 1;
-    packet.clientId = `${packet.clientId}#${this.#serial}`;
-    packet.clean = true;
-    const { keepaliveMaxSeconds } = this.#limits;
-    const keepalive = packet.keepalive ?? 0;
-    packet.keepalive =
-      keepalive === 0 ? keepaliveMaxSeconds : Math.min(keepalive, keepaliveMaxSeconds);
-    connection.waitMsMax = packet.keepalive * 1_000 * WAIT_SHARE_OF_KEEPALIVE;
-    if (packet.will !== undefined) {
-      packet.will.payload = ownCopy(packet.will.payload);
-      connection.will = packet.will;
-    }
-    // Of thousands that come back at once many give up while they wait to be accepted. A turn later the
-    // socket has said so, and neither an admission nor a will is wasted on it.
-    setImmediate(() => done(null, true));
-  }
-
-  #authenticate(client: Client, username: string, password: string, done: Authenticated): void {
-    const connection = this.#connectionOf(client);
-    // It hung up: aedes goes no further, whatever the answer.
-    if (client.closed) return;
-    const verdict = this.#judge(connection, username, password);
-    if (!(verdict instanceof Identity)) {
-      this.#connections.note(connection, verdict.reason);
-      const { returnCode } = verdict;
-      done(Object.assign(refusal(verdict.reason), { returnCode }), false);
-      return;
-    }
-    const before = this.#connections.admit(connection, verdict);
-    this.#options.door.entered(verdict.admission, verdict.installId);
-    const closing = before === undefined ? undefined : this.#clients.get(before);
-    if (closing === undefined) {
-      done(null, true);
-      return;
-    }
-    this.#options.metrics.takenOver();
-    // Its will is on the way to the log before the newcomer can publish anything.
-    closing.close(() => done(null, true));
-  }
-
-  #judge(connection: Connection, username: string, password: string): Identity | Refusal {
-    if (this.#closing !== undefined) return { reason: 'closing', returnCode: 3 };
-    if (!this.#intake.open) return { reason: 'log_unavailable', returnCode: 3 };
-    const { clientId, will, socket } = connection;
-    const admission = this.#options.door.identify(socket, username, password);
-    const verdict = identify({ clientId, will }, admission);
-    if (!(verdict instanceof Identity)) return verdict;
-    return this.#judgeInstall(verdict);
-  }
-
-  /** Two installs under one name: the registered one wins it, else the one that was first. Each time it is said. */
-  #judgeInstall(identity: Identity): Identity | Refusal {
-    const { gateway, installId, key } = identity;
-    const registered = this.#options.door.installOf(gateway);
-    const holder = this.#connections.holder(key)?.identity?.installId;
-    const other = holder ?? registered;
-    if (other === undefined || other === installId) return identity;
-    this.#conflicts.note(gateway, installId, other);
-    if (holder === undefined || installId === registered) return identity;
-    return { reason: 'identity_conflict', returnCode: 2 };
-  }
-
-  /** Ends a connection of which what let it in does not count any more. */
-  #rejudge(connection: Connection | undefined): void {
-    const admission = connection?.identity?.admission;
-    if (connection === undefined || admission === undefined) return;
-    const reason = this.#options.door.reasonToCut(admission);
-    if (reason === undefined) return;
-    this.#options.logger.warn(
-      { gateway: gatewayKey(admission.gateway), reason },
-      'a gateway was cut',
-    );
-    this.#connections.refuse(connection, reason);
-  }
-
-  #publish(client: Client | null, packet: PublishPacket, done: Done): void {
-    const connection = client === null ? undefined : this.#byClient.get(client);
-    const identity = connection?.identity;
-    if (connection === undefined || identity === undefined) {
-      done(refusal('protocol'));
-    } else if (packet === connection.will) {
-      if (this.#closing !== undefined) done(refusal('closing'));
-      else this.#intake.append(identity.gateway, RawKind.WILL, bytesOf(packet), done);
-    } else if (!connection.refused) {
-      this.#take(connection, identity, packet, done);
-    }
-    // Otherwise the connection is being closed: nothing of it may be acknowledged any more.
-  }
-
-  #take(connection: Connection, identity: Identity, packet: PublishPacket, done: Done): void {
-    const target = targetOf(identity, packet);
-    if (typeof target !== 'string') {
-      this.#connections.note(connection, target.reason);
-      done(refusal(target.reason));
-    } else if (target === 'reply') {
-      this.#options.onReply?.(identity.gateway, bytesOf(packet));
-      done();
-    } else {
-      this.#append(connection, identity, target, bytesOf(packet), done);
-    }
-  }
-
-  #append(
-    connection: Connection,
-    identity: Identity,
-    leaf: 'batch' | 'state',
-    payload: Buffer,
-    done: Done,
-  ): void {
-    const arrivedMs = performance.now();
-    const durable = connection.expect(() => {
-      done();
-      this.#options.metrics.acknowledged(performance.now() - arrivedMs);
-    });
-    const { kind, value } = rawRecordOf(leaf, payload);
-    const settled = (error: CollectorError | undefined): void => {
-      if (error === undefined) {
-        durable();
-        if (leaf === 'batch' && connection.subscribed) this.#tell(identity.gateway, payload);
-      } else if (!connection.refused) {
-        this.#connections.note(connection, 'append_failed');
-        done(error);
-      }
-    };
-    this.#intake.append(identity.gateway, kind, value, settled, connection.waitMsMax);
-  }
-
-  /** A gateway that listens for commands may be one that waits for the collector's own word. */
-  #tell(gateway: GatewayId, payload: Uint8Array): void {
-    const isFirst = this.#acked.add(gateway, payloadDigest(payload));
-    if (isFirst) setImmediate(() => this.#acked.flush());
-  }
-
-  #subscribe(client: Client, subscription: Subscription): boolean {
-    const connection = this.#connectionOf(client);
-    const allowed = subscription.topic === connection.identity?.commandTopic;
-    if (allowed) connection.subscribed = true;
-    else this.#options.metrics.refused('subscribe_topic');
-    return allowed;
-  }
-
-  /** The connection is gone already; this only finds out whether it should be counted, and as what. */
-  #clientFailed(client: Client, error: Error & { code?: unknown; errorCode?: unknown }): void {
-    const connection = this.#byClient.get(client);
-    // Errors of the socket, and of clients that fell silent, are everyday life.
-    if (connection === undefined || error.code !== undefined) return;
-    if (error.errorCode === 1) this.#connections.note(connection, 'mqtt_version');
-    else if (error.message === 'connect did not arrive in time')
-      this.#connections.note(connection, 'connect_timeout');
-    else if (!/^(keep alive|drain) timeout$|^connection closed$/.test(error.message))
-      this.#connections.note(connection, 'protocol');
-  }
-}
-
-function bytesOf(packet: PublishPacket): Buffer {
-  return typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload;
-}
-
-function refusal(reason: BrokerRefusal): CollectorError {
-  return new CollectorError('BROKER_REFUSED', reason);
 }

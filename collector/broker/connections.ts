@@ -39,7 +39,7 @@ interface Acknowledgement {
 
 export class Connection {
   readonly socket: Socket;
-  /** The client id as it came: aedes gets another one, see broker.ts. */
+  /** The client id as it came: aedes gets another one, see mqtt.ts. */
   clientId = '';
   /** The very object that the broker will publish when the connection ends without a goodbye. */
   will: { topic: string; payload: Uint8Array | string } | undefined;

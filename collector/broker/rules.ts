@@ -1,4 +1,4 @@
-/** Who may connect, and what a gateway may publish. Decisions only; broker.ts carries them out. */
+/** Who may connect, and what a gateway may publish. Decisions only; judge.ts and publishes.ts carry them out. */
 
 import { gatewayKey } from '../../proto/topics.ts';
 import { Identity } from './connections.ts';
