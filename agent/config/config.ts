@@ -11,13 +11,15 @@ import { AgentError } from '../errors.ts';
 import type { Enrolment } from '../identity/files.ts';
 import { identityFolder, readEnrolment } from '../identity/files.ts';
 import type { JsonSchema } from '../readers/spec.ts';
+import type { Speaker } from '../words/say.ts';
+import { english } from '../words/say.ts';
 import { readCollector, takeEnrolment } from './collector.ts';
 import type { Environment } from './env.ts';
 import { applyEnvironment } from './env.ts';
 import { checkSchema } from './json-schema.ts';
 import type { Merged } from './merge.ts';
 import { mergeSources, partialSchema } from './merge.ts';
-import { explain, suggestion } from './mistakes.ts';
+import { explain, hintOf } from './mistakes.ts';
 import type { ReaderTypes } from './schema.ts';
 import { agentSchema, DATA_DIR, deviceSchema, fitsTopic } from './schema.ts';
 import type { AgentConfig, Data, DeviceConfig } from './values.ts';
@@ -29,6 +31,8 @@ export interface LoadOptions {
   path: string;
   env: Environment;
   readerTypes: ReaderTypes;
+  /** Tells the mistakes; left out: in English. */
+  speaker?: Speaker;
 }
 
 export type Loaded = { ok: true; config: AgentConfig } | { ok: false; mistakes: ConfigMistake[] };
@@ -40,13 +44,17 @@ export function formatMistake(mistake: ConfigMistake): string {
 }
 
 /** All mistakes as one coded error; they themselves are printed line by line before it. */
-export function configError(mistakes: readonly ConfigMistake[]): AgentError {
+export function configError(
+  mistakes: readonly ConfigMistake[],
+  { say }: Speaker = english,
+): AgentError {
   const unreadable = mistakes.filter(({ isUnreadable }) => isUnreadable);
   if (unreadable.length > 0) {
     return new AgentError('AGENT_CONFIG_UNREADABLE', unreadable.map(({ file }) => file).join(', '));
   }
-  const count = mistakes.length === 1 ? '1 mistake' : `${mistakes.length} mistakes`;
-  return new AgentError('AGENT_CONFIG_INVALID', count);
+  const { length: count } = mistakes;
+  const detail = count === 1 ? say('1 mistake') : say('{count} mistakes', { count });
+  return new AgentError('AGENT_CONFIG_INVALID', detail);
 }
 
 /** Reads and checks everything; no connection, nothing written. Never throws for what files say. */
@@ -119,11 +127,13 @@ class Loading {
   /** In the order in which they were read. */
   readonly files: string[] = [];
   readonly #options: LoadOptions;
+  readonly #speaker: Speaker;
   readonly #deviceSchemas = new Map<string, JsonSchema>();
   readonly #seen = new Map<string, string>();
 
   constructor(options: LoadOptions) {
     this.#options = options;
+    this.#speaker = options.speaker ?? english;
   }
 
   load(): AgentConfig | undefined {
@@ -141,15 +151,16 @@ class Loading {
     const isWhole =
       (this.mistakes.length === 0 || asBlock(sources[0]?.data) !== undefined) &&
       !this.mistakes.some(({ isUnreadable }) => isUnreadable);
-    if (enrolment !== undefined) takeEnrolment(data, enrolment, addAt);
+    const telling = { add: addAt, speaker: this.#speaker };
+    if (enrolment !== undefined) takeEnrolment(data, enrolment, telling);
     // The files were checked one by one: what is left is what only all together tell.
     for (const fault of checkSchema(agentSchema, data)) {
-      const { path, at, message } = explain(fault);
+      const { path, at, message } = explain(fault, this.#speaker);
       if (variables.has(path.join('.')) || fault.keyword === 'required') addAt(path, at, message);
     }
     if (isWhole) this.#checkWhole(data, addAt);
     const collector = readCollector(asBlock(data.collector), enrolment, {
-      add: addAt,
+      ...telling,
       isFromEnvironment: (path) => variables.has(path),
       readFile: (path, name) => this.#readNamedFile(merged.fileOf(path), path, name, variables),
     });
@@ -173,9 +184,11 @@ class Loading {
       gateway: merged.data.gateway,
       contradictionsOf: (enrolment) => {
         const before = this.mistakes.length;
-        takeEnrolment(structuredClone(merged.data), enrolment, (path, at, message) =>
-          this.#addAt(merged.fileOf(path), path, at, message, variables),
-        );
+        takeEnrolment(structuredClone(merged.data), enrolment, {
+          speaker: this.#speaker,
+          add: (path, at, message) =>
+            this.#addAt(merged.fileOf(path), path, at, message, variables),
+        });
         return inOrder(this.mistakes.splice(before), this.files);
       },
     };
@@ -189,7 +202,7 @@ class Loading {
     const others = paths.map((file) => this.#read(file)).filter((source) => source !== undefined);
     if (first === undefined) return undefined;
     const merged = mergeSources(first, others);
-    const overrides = applyEnvironment(merged.data, env, agentSchema);
+    const overrides = applyEnvironment(merged.data, env, agentSchema, this.#speaker);
     this.mistakes.push(...overrides.mistakes);
     return { sources: [first, ...others], merged, variables: overrides.sources };
   }
@@ -198,7 +211,7 @@ class Loading {
   #checkFile(source: SourceFile, mayBeEmpty: boolean): void {
     if (source.data == null && mayBeEmpty) return;
     for (const fault of checkSchema(fileSchema, source.data)) {
-      const mistake = explain(fault);
+      const mistake = explain(fault, this.#speaker);
       this.#addAt(source, mistake.path, mistake.at, mistake.message);
     }
   }
@@ -221,7 +234,7 @@ class Loading {
       this.#addUnreadable(path, error);
       return undefined;
     }
-    const source = parseSource(path, text);
+    const source = parseSource(path, text, this.#speaker);
     this.mistakes.push(...source.mistakes);
     return source.mistakes.length > 0 ? undefined : source;
   }
@@ -245,19 +258,22 @@ class Loading {
     data: Data,
     add: (path: ConfigPath, at: 'key' | 'value', message: string) => void,
   ): void {
+    const { say } = this.#speaker;
     const needed = ['site', 'gateway', 'collector'];
     const missing = needed.filter((key) => data[key] === undefined);
     if (missing.length === needed.length) {
-      const message =
-        'this gateway is not enrolled: run `fms-agent enroll URL TOKEN`, or give "site", "gateway" and "collector"';
+      const message = say(
+        'this gateway is not enrolled: run `fms-agent enroll URL TOKEN`, or give "site", "gateway" and "collector"',
+      );
       add([], 'key', message);
-    } else for (const key of missing) add([], 'key', `"${key}" is missing`);
+    } else for (const key of missing) add([], 'key', say('"{key}" is missing', { key }));
     for (const key of ['site', 'gateway']) {
       const text = data[key];
       // What the schema refuses has its mistake already; here the length in bytes is left.
       if (typeof text !== 'string' || text.length > NAME_BYTES_MAX || fitsTopic(text)) continue;
       if (Buffer.byteLength(text) <= NAME_BYTES_MAX) continue;
-      add([key], 'value', `"${key}" must have at most ${NAME_BYTES_MAX} bytes in UTF-8`);
+      const limit = { key, max: NAME_BYTES_MAX };
+      add([key], 'value', say('"{key}" must have at most {max} bytes in UTF-8', limit));
     }
   }
 
@@ -271,9 +287,14 @@ class Loading {
     try {
       const text = readFileSync(resolve(from, name), 'utf8');
       if (text.trim() !== '') return text;
-      this.#addAt(source, path, 'value', `the file ${name} is empty`, variables);
+      const message = this.#speaker.say('the file {name} is empty', { name });
+      this.#addAt(source, path, 'value', message, variables);
     } catch (error) {
-      const message = `the file ${name} cannot be read: ${reasonOf(error)}`;
+      const reason = reasonOf(error, this.#speaker);
+      const message = this.#speaker.say('the file {name} cannot be read: {reason}', {
+        name,
+        reason,
+      });
       this.#addAt(source, path, 'value', message, variables);
     }
     return undefined;
@@ -299,7 +320,7 @@ class Loading {
     const add = (at: 'key' | 'value', keys: ConfigPath, message: string): void =>
       this.#addAt(source, [...path, ...keys], at, message);
     if (entry === undefined) {
-      add('value', [], 'a device must be a block of keys');
+      add('value', [], this.#speaker.say('a device must be a block of keys'));
       return undefined;
     }
     const readerName = entry.reader;
@@ -313,13 +334,13 @@ class Loading {
     const name = String(readerName);
     const fingerprint = JSON.stringify([folder, entry]);
     for (const fault of checkSchema(this.#deviceSchema(name), entry)) {
-      const mistake = explain(fault);
-      add(mistake.at, mistake.path, describeIn(mistake.message, entry));
+      const mistake = explain(fault, this.#speaker);
+      add(mistake.at, mistake.path, describeIn(mistake.message, entry, this.#speaker));
     }
     this.#checkDeviceName(source, entry, index);
     if (this.mistakes.length > before) return undefined;
     const spec = toSpec(entry, name, folder);
-    for (const issue of type.check(spec)) add('value', issue.path, issue.message);
+    for (const issue of type.check(spec, this.#speaker)) add('value', issue.path, issue.message);
     if (this.mistakes.length > before) return undefined;
     return toDevice(entry, name, spec, fingerprint);
   }
@@ -330,12 +351,13 @@ class Loading {
   }
 
   #readerFault(readerName: unknown): string {
-    const names = Object.keys(this.#options.readerTypes);
-    if (readerName === undefined) return `"reader" is missing; known: ${names.join(', ')}`;
-    const nearest = suggestion(String(readerName), names);
-    const hint =
-      nearest === undefined ? `known: ${names.join(', ')}` : `did you mean "${nearest}"?`;
-    return `unknown reader ${JSON.stringify(readerName)}; ${hint}`;
+    const { say } = this.#speaker;
+    const known = Object.keys(this.#options.readerTypes);
+    if (readerName === undefined) {
+      return say('"reader" is missing; known: {names}', { names: known.join(', ') });
+    }
+    const hint = hintOf(String(readerName), known, this.#speaker);
+    return say('unknown reader {name}; {hint}', { name: JSON.stringify(readerName), hint });
   }
 
   #deviceSchema(readerName: string): JsonSchema {
@@ -350,23 +372,26 @@ class Loading {
   /** Names: bytes, and no two alike over all files. */
   #checkDeviceName(source: SourceFile, entry: Data, index: number): void {
     const { name, channels } = entry;
+    const { say } = this.#speaker;
     const path = ['devices', index];
+    const max = NAME_BYTES_MAX;
     for (const channel of Object.keys(asBlock(channels) ?? {})) {
       if (Buffer.byteLength(channel) > NAME_BYTES_MAX && channel.length <= NAME_BYTES_MAX) {
-        const message = `a channel's name must have at most ${NAME_BYTES_MAX} bytes in UTF-8`;
+        const message = say("a channel's name must have at most {max} bytes in UTF-8", { max });
         this.#addAt(source, [...path, 'channels', channel], 'key', message);
       }
     }
     if (typeof name !== 'string' || name === '') return;
     if (Buffer.byteLength(name) > NAME_BYTES_MAX && name.length <= NAME_BYTES_MAX) {
-      const message = `a device's name must have at most ${NAME_BYTES_MAX} bytes in UTF-8`;
+      const message = say("a device's name must have at most {max} bytes in UTF-8", { max });
       this.#addAt(source, [...path, 'name'], 'value', message);
     }
     const first = this.#seen.get(name);
     const { line } = source.valueAt([...path, 'name']);
     if (first === undefined) this.#seen.set(name, `${source.path}:${line}`);
     else {
-      const message = `device ${JSON.stringify(name)} is there twice; first at ${first}`;
+      const twice = { name: JSON.stringify(name), place: first };
+      const message = say('device {name} is there twice; first at {place}', twice);
       this.#addAt(source, [...path, 'name'], 'value', message);
     }
   }
@@ -384,7 +409,8 @@ class Loading {
   }
 
   #addUnreadable(file: string, error: unknown): void {
-    const message = `cannot be read: ${reasonOf(error)}`;
+    const reason = reasonOf(error, this.#speaker);
+    const message = this.#speaker.say('cannot be read: {reason}', { reason });
     this.mistakes.push({ file, line: undefined, column: undefined, message, isUnreadable: true });
   }
 
@@ -394,16 +420,17 @@ class Loading {
 }
 
 /** Paths inside a device are long enough without its place in the list: the device's name says more. */
-function describeIn(message: string, entry: Data): string {
-  return typeof entry.name === 'string' && entry.name !== ''
-    ? `device ${entry.name}: ${message}`
+function describeIn(message: string, entry: Data, { say }: Speaker): string {
+  const { name } = entry;
+  return typeof name === 'string' && name !== ''
+    ? say('device {name}: {mistake}', { name, mistake: message })
     : message;
 }
 
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, { say, retell }: Speaker): string {
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'it does not exist';
-  if (code === 'EACCES') return 'no permission';
-  if (code === 'EISDIR') return 'it is a folder';
-  return message;
+  if (code === 'ENOENT') return say('it does not exist');
+  if (code === 'EACCES') return say('no permission');
+  if (code === 'EISDIR') return say('it is a folder');
+  return retell(message);
 }

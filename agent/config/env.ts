@@ -3,6 +3,8 @@
  * FMS_AGENT_COLLECTOR__TOKEN sets collector.token. Lists cannot be set this way.
  */
 
+import type { Speaker } from '../words/say.ts';
+import { english } from '../words/say.ts';
 import { suggestion } from './mistakes.ts';
 import type { ConfigMistake } from './yaml.ts';
 
@@ -33,6 +35,7 @@ export function applyEnvironment(
   data: Record<string, unknown>,
   env: Environment,
   schema: SchemaNode,
+  { say }: Speaker = english,
 ): Overrides {
   const sources = new Map<string, string>();
   const mistakes: ConfigMistake[] = [];
@@ -47,7 +50,10 @@ export function applyEnvironment(
         file: variable,
         line: undefined,
         column: undefined,
-        message: `this variable sets nothing${nearest === undefined ? '' : `; did you mean ${nearest}?`}`,
+        message:
+          nearest === undefined
+            ? say('this variable sets nothing')
+            : say('this variable sets nothing; did you mean {nearest}?', { nearest }),
       });
       continue;
     }

@@ -1,6 +1,8 @@
 /** Turns broken rules of the schema into sentences that name the key, the rule and what stands there. */
 
-import type { Fault } from './json-schema.ts';
+import type { Speaker, Text } from '../words/say.ts';
+import { english } from '../words/say.ts';
+import type { Fault, Schema } from './json-schema.ts';
 import type { ConfigPath } from './yaml.ts';
 
 /** A mistake at a path of the data; `at` says whether the key or the value is pointed at. */
@@ -11,67 +13,92 @@ export interface SchemaMistake {
 }
 
 /** What a broken rule means to the one who wrote the file. */
-export function explain(fault: Fault): SchemaMistake {
-  const { path, keyword, key, value } = fault;
-  const quoted = path.length === 0 ? 'the file' : `"${dotted(path)}"`;
+export function explain(fault: Fault, speaker: Speaker = english): SchemaMistake {
+  const { path, keyword, key = '', value } = fault;
+  const { say } = speaker;
+  const what = path.length === 0 ? say('the file') : `"${dotted(path)}"`;
   const atValue = (message: string): SchemaMistake => ({ path, at: 'value', message });
-  if (keyword === 'additionalProperties') return unknownKey(fault);
-  if (keyword === 'required') return { path, at: 'key', message: `"${key}" is missing` };
-  if (key !== undefined) {
-    const message = `the name ${show(key)} is not allowed: it ${ruleOf(fault)}`;
+  if (keyword === 'additionalProperties') return unknownKey(fault, speaker);
+  if (keyword === 'required')
+    return { path, at: 'key', message: say('"{key}" is missing', { key }) };
+  const rule = ruleOf(fault, speaker);
+  if (fault.key !== undefined) {
+    const name = show(key, speaker);
+    const message = say('the name {name} is not allowed: it {rule}', { name, rule });
     return { path: [...path, key], at: 'key', message };
   }
   if (keyword === 'type' && value === null) {
-    return atValue(`${quoted} is empty; it ${ruleOf(fault)}`);
+    return atValue(say('{what} is empty; it {rule}', { what, rule }));
   }
-  return atValue(`${quoted} ${ruleOf(fault)}${found(path, value)}`);
+  return atValue(
+    isTold(path, value)
+      ? say('{what} {rule}, not {value}', { what, rule, value: show(value, speaker) })
+      : say('{what} {rule}', { what, rule }),
+  );
+}
+
+const LIMITS = {
+  minimum: 'must be at least {limit}',
+  maximum: 'must be at most {limit}',
+  exclusiveMinimum: 'must be more than {limit}',
+  exclusiveMaximum: 'must be less than {limit}',
+  minLength: 'must have at least {limit} characters',
+  maxLength: 'must have at most {limit} characters',
+} as const satisfies Partial<Record<keyof Schema, Text>>;
+
+function isLimit(keyword: string): keyword is keyof typeof LIMITS {
+  return Object.hasOwn(LIMITS, keyword);
 }
 
 /** What a value has to be, as the end of a sentence. */
-function ruleOf({ keyword, schema }: Fault): string {
+function ruleOf({ keyword, schema }: Fault, speaker: Speaker): string {
+  const { say } = speaker;
+  if (keyword === 'minLength' && schema.minLength === 1) return say('must not be empty');
+  if (isLimit(keyword)) return say(LIMITS[keyword], { limit: Number(schema[keyword]) });
   switch (keyword) {
     case 'type':
-      return `must be ${article(schema.type)}`;
+      return say('must be {kind}', { kind: kindOf(schema.type, speaker) });
     case 'enum':
-      return `must be one of ${schema.enum?.join(', ')}`;
+      return say('must be one of {values}', { values: String(schema.enum?.join(', ')) });
     case 'const':
-      return `must be ${show(schema.const)}`;
-    case 'minimum':
-      return `must be at least ${schema.minimum}`;
-    case 'maximum':
-      return `must be at most ${schema.maximum}`;
-    case 'exclusiveMinimum':
-      return `must be more than ${schema.exclusiveMinimum}`;
-    case 'exclusiveMaximum':
-      return `must be less than ${schema.exclusiveMaximum}`;
-    case 'minLength':
-      return schema.minLength === 1
-        ? 'must not be empty'
-        : `must have at least ${schema.minLength} characters`;
-    case 'maxLength':
-      return `must have at most ${schema.maxLength} characters`;
+      return say('must be {kind}', { kind: show(schema.const, speaker) });
     case 'minItems':
-    case 'minProperties':
-      return `must have at least ${entries(schema.minItems ?? schema.minProperties)}`;
+    case 'minProperties': {
+      const entries = entriesOf(schema.minItems ?? schema.minProperties, speaker);
+      return say('must have at least {entries}', { entries });
+    }
     case 'maxItems':
-    case 'maxProperties':
-      return `must have at most ${entries(schema.maxItems ?? schema.maxProperties)}`;
+    case 'maxProperties': {
+      const entries = entriesOf(schema.maxItems ?? schema.maxProperties, speaker);
+      return say('must have at most {entries}', { entries });
+    }
     default:
-      return `must be ${schema.$comment ?? `like ${schema.pattern}`}`;
+      return schema.$comment === undefined
+        ? say('must be like {pattern}', { pattern: String(schema.pattern) })
+        : say('must be {kind}', { kind: speaker.retell(schema.$comment) });
   }
 }
 
-function entries(count: number | undefined): string {
-  return count === 1 ? '1 entry' : `${count} entries`;
+function entriesOf(count: number | undefined, { say }: Speaker): string {
+  return count === 1 ? say('1 entry') : say('{count} entries', { count: String(count) });
 }
 
-function unknownKey({ path, key = '', schema }: Fault): SchemaMistake {
-  const known = Object.keys(schema.properties ?? {});
-  const nearest = suggestion(key, known);
-  const where = path.length === 0 ? '' : ` in "${dotted(path)}"`;
-  const hint =
-    nearest === undefined ? `; known: ${known.join(', ')}` : `; did you mean "${nearest}"?`;
-  return { path: [...path, key], at: 'key', message: `unknown key "${key}"${where}${hint}` };
+function unknownKey({ path, key = '', schema }: Fault, speaker: Speaker): SchemaMistake {
+  const { say } = speaker;
+  const hint = hintOf(key, Object.keys(schema.properties ?? {}), speaker);
+  const message =
+    path.length === 0
+      ? say('unknown key "{key}"; {hint}', { key, hint })
+      : say('unknown key "{key}" in "{path}"; {hint}', { key, path: dotted(path), hint });
+  return { path: [...path, key], at: 'key', message };
+}
+
+/** What may stand in place of a word that nobody knows. */
+export function hintOf(word: string, known: readonly string[], { say }: Speaker): string {
+  const nearest = suggestion(word, known);
+  return nearest === undefined
+    ? say('known: {names}', { names: known.join(', ') })
+    : say('did you mean "{nearest}"?', { nearest });
 }
 
 /** The known word that `word` was probably meant to be. */
@@ -115,7 +142,7 @@ function dotted(path: ConfigPath): string {
     .join('');
 }
 
-const ARTICLES: Readonly<Record<string, string>> = {
+const KINDS = {
   object: 'a block of keys',
   array: 'a list',
   string: 'text',
@@ -123,22 +150,23 @@ const ARTICLES: Readonly<Record<string, string>> = {
   number: 'a number',
   boolean: 'true or false',
   null: 'empty',
-};
+} as const satisfies Readonly<Record<string, Text>>;
 
-function article(type: unknown): string {
+function kindOf(type: unknown, { say }: Speaker): string {
   const types = Array.isArray(type) ? type : String(type).split(',');
-  return types.map((one) => ARTICLES[String(one)] ?? String(one)).join(' or ');
+  return types
+    .map((one: string) => (one in KINDS ? say(KINDS[one as keyof typeof KINDS]) : one))
+    .reduce((one, other) => say('{one} or {other}', { one, other }));
 }
 
-/** What stands there; never a secret, these sentences go to logs. */
-function found(path: ConfigPath, value: unknown): string {
-  if (/token|password|secret/i.test(String(path.at(-1) ?? ''))) return '';
-  return value === '' ? '' : `, not ${show(value)}`;
+/** Whether it is said what stands there; never a secret, these sentences go to logs. */
+function isTold(path: ConfigPath, value: unknown): boolean {
+  return value !== '' && !/token|password|secret/i.test(String(path.at(-1) ?? ''));
 }
 
-function show(value: unknown): string {
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object' && value !== null) return 'a block of keys';
+function show(value: unknown, { say }: Speaker): string {
+  if (Array.isArray(value)) return say('a list');
+  if (typeof value === 'object' && value !== null) return say('a block of keys');
   const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

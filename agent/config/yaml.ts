@@ -2,6 +2,8 @@
 
 import type { Document, Node } from 'yaml';
 import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import type { Speaker } from '../words/say.ts';
+import { english } from '../words/say.ts';
 
 /** A mistake in the configuration, for people. Lines and columns count from 1. */
 export interface ConfigMistake {
@@ -31,17 +33,21 @@ export interface SourceFile {
 const START = { line: 1, column: 1 };
 
 /** Reads YAML text. Never throws; what is not YAML is in `mistakes`. */
-export function parseSource(path: string, text: string): SourceFile {
+export function parseSource(path: string, text: string, speaker: Speaker = english): SourceFile {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false });
   const position = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
+  const notYaml = (error: unknown): string => {
+    const message = error instanceof Error ? lowerFirst(error.message) : String(error);
+    return speaker.say('not YAML: {message}', { message: speaker.retell(message) });
+  };
   const mistakes = document.errors.map((error) => ({
     file: path,
     ...position(error.pos[0]),
-    message: `not YAML: ${lowerFirst(error.message)}`,
+    message: notYaml(error),
   }));
   let data: unknown;
   if (mistakes.length === 0) {
@@ -49,8 +55,7 @@ export function parseSource(path: string, text: string): SourceFile {
       // Hundreds of devices may share an anchor; the file belongs to the machine's administrator.
       data = document.toJS({ maxAliasCount: 1_000_000 });
     } catch (error) {
-      const message = `not YAML: ${error instanceof Error ? lowerFirst(error.message) : error}`;
-      mistakes.push({ file: path, ...START, message });
+      mistakes.push({ file: path, ...START, message: notYaml(error) });
     }
   }
   const at = (range: Node['range']) => (range == null ? START : position(range[0]));

@@ -1,6 +1,7 @@
 /** What a kind of reader promises to the program: its schemas, its checks, and how one is made. */
 
 import type { Clock, Reader } from '../types.ts';
+import type { Speaker } from '../words/say.ts';
 
 /** A plain JSON Schema (draft 2020-12 subset that ajv reads), written by hand beside its reader. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -43,6 +44,7 @@ export interface ReaderType {
   channelSchema: JsonSchema;
   /** false: without `channels` every value that comes is taken. */
   channelsRequired: boolean;
-  check(spec: ReaderSpec): SpecIssue[];
+  /** `speaker` tells the mistakes; left out: in English. */
+  check(spec: ReaderSpec, speaker?: Speaker): SpecIssue[];
   create(spec: ReaderSpec, deps: ReaderDeps): Reader;
 }

@@ -1,6 +1,8 @@
 /** From the YAML block to what the command reader works with. */
 
 import { resolve } from 'node:path';
+import type { Speaker } from '../../words/say.ts';
+import { english } from '../../words/say.ts';
 import type { JsonChannel } from '../channels.ts';
 import { readChannels } from '../channels.ts';
 import type { ReaderDeps, ReaderSpec, SpecIssue } from '../spec.ts';
@@ -62,17 +64,17 @@ function withoutOurs(env: ReaderDeps['env']): Record<string, string> {
   return kept;
 }
 
-export function checkOptions(spec: ReaderSpec): SpecIssue[] {
+export function checkOptions(spec: ReaderSpec, { say }: Speaker = english): SpecIssue[] {
   const yaml = spec.options as unknown as Yaml;
   const issues: SpecIssue[] = [];
   if (yaml.argv[0] === '') {
-    issues.push({ path: ['command', 'argv', '0'], message: 'names no program' });
+    issues.push({ path: ['command', 'argv', '0'], message: say('names no program') });
   }
   if (yaml.argv.some((argument) => argument.includes('\0'))) {
-    issues.push({ path: ['command', 'argv'], message: 'must not hold NUL' });
+    issues.push({ path: ['command', 'argv'], message: say('must not hold NUL') });
   }
   if (yaml.time_zone !== undefined && !isTimeZone(yaml.time_zone)) {
-    const message = `'${yaml.time_zone}' is not an IANA time zone`;
+    const message = say("'{zone}' is not an IANA time zone", { zone: yaml.time_zone });
     issues.push({ path: ['command', 'time_zone'], message });
   }
   return issues;

@@ -1,5 +1,7 @@
 /** From the YAML block to what the http reader works with. */
 
+import type { Speaker } from '../../words/say.ts';
+import { english } from '../../words/say.ts';
 import type { JsonChannel } from '../channels.ts';
 import { readChannels } from '../channels.ts';
 import type { ReaderSpec, SpecIssue } from '../spec.ts';
@@ -68,36 +70,40 @@ export function readOptions(spec: ReaderSpec): HttpOptions {
   };
 }
 
-export function checkOptions(spec: ReaderSpec): SpecIssue[] {
+export function checkOptions(spec: ReaderSpec, { say }: Speaker = english): SpecIssue[] {
   const yaml = spec.options as unknown as Yaml;
   const issues: SpecIssue[] = [];
-  const say = (key: string, message: string): void => {
+  const add = (key: string, message: string): void => {
     issues.push({ path: ['http', key], message });
   };
   const url = URL.canParse(yaml.url) ? new URL(yaml.url) : undefined;
-  if (url === undefined) say('url', `'${yaml.url}' is not a URL`);
+  if (url === undefined) add('url', say("'{text}' is not a URL", { text: yaml.url }));
   else if (url.username !== '' || url.password !== '') {
-    say('url', 'put the user and password under username and password, not into the URL');
+    const message = say('put the user and password under username and password, not into the URL');
+    add('url', message);
   }
   if (yaml.time_zone !== undefined && !isTimeZone(yaml.time_zone)) {
-    say('time_zone', `'${yaml.time_zone}' is not an IANA time zone`);
+    add('time_zone', say("'{zone}' is not an IANA time zone", { zone: yaml.time_zone }));
   }
   for (const name of ['password', 'token'] as const) {
     const given = [name, `${name}_file`, `${name}_env`].filter((key) => key in spec.options);
-    if (given.length > 1) say(given[1] ?? name, `give one of ${given.join(', ')}`);
+    if (given.length > 1) {
+      add(given[1] ?? name, say('give one of {keys}', { keys: given.join(', ') }));
+    }
     if (name === 'password' && given[0] !== undefined && yaml.username === undefined) {
-      say(given[0], 'a password needs a username');
+      add(given[0], say('a password needs a username'));
     }
     if (name === 'token' && given[0] !== undefined && yaml.username !== undefined) {
-      say(given[0], 'give a username with a password, or a token, not both');
+      add(given[0], say('give a username with a password, or a token, not both'));
     }
   }
   if (yaml.ca_file !== undefined && url?.protocol === 'http:') {
-    say('ca_file', 'is of no use with an http:// URL');
+    add('ca_file', say('is of no use with an http:// URL'));
   }
   for (const [key, value] of Object.entries(yaml.headers ?? {})) {
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(key) || /[^\t\x20-\x7e\x80-\xff]/.test(value)) {
-      issues.push({ path: ['http', 'headers', key], message: 'is not a valid HTTP header' });
+      const message = say('is not a valid HTTP header');
+      issues.push({ path: ['http', 'headers', key], message });
     }
   }
   return issues;

@@ -1,5 +1,7 @@
 /** From the YAML block to what the modbus reader works with. */
 
+import type { Speaker } from '../../words/say.ts';
+import { english } from '../../words/say.ts';
 import type { ReaderSpec, SpecIssue } from '../spec.ts';
 
 export type FunctionCode = 1 | 2 | 3 | 4;
@@ -117,12 +119,13 @@ function readChannel(name: string, yaml: ChannelYaml): ModbusChannel {
   };
 }
 
-export function checkOptions(spec: ReaderSpec): SpecIssue[] {
+export function checkOptions(spec: ReaderSpec, speaker: Speaker = english): SpecIssue[] {
   const issues: SpecIssue[] = [];
   const { maxRegisters } = readOptions(spec);
   for (const [name, entry] of Object.entries(spec.channels)) {
     const yaml = entry as unknown as ChannelYaml;
-    for (const { key, message } of checkChannel(yaml, readChannel(name, yaml), maxRegisters)) {
+    const channel = readChannel(name, yaml);
+    for (const { key, message } of checkChannel(yaml, channel, maxRegisters, speaker)) {
       issues.push({ path: ['channels', name, key], message });
     }
   }
@@ -134,33 +137,42 @@ interface ChannelIssue {
   message: string;
 }
 
-function checkChannel(yaml: ChannelYaml, channel: ModbusChannel, max: number): ChannelIssue[] {
+function checkChannel(
+  yaml: ChannelYaml,
+  channel: ModbusChannel,
+  max: number,
+  { say }: Speaker,
+): ChannelIssue[] {
   const issues: ChannelIssue[] = [];
   const { type, count, address } = channel;
   const isNumber = type !== 'bool' && type !== 'string';
-  const say = (key: keyof ChannelYaml, message: string): void => {
+  const add = (key: keyof ChannelYaml, message: string): void => {
     issues.push({ key, message });
   };
   if (isBits(channel.function) && type !== 'bool') {
-    say('type', `function ${channel.function} gives bits: the type must be bool`);
+    add(
+      'type',
+      say('function {code} gives bits: the type must be bool', { code: channel.function }),
+    );
   }
   if (yaml.bit !== undefined && (type !== 'bool' || isBits(channel.function))) {
-    say('bit', 'is for type bool of functions 3 and 4');
+    add('bit', say('is for type bool of functions 3 and 4'));
   }
-  if (type === 'string' && yaml.length === undefined) say('length', 'a string needs a length');
-  if (type !== 'string' && yaml.length !== undefined) say('length', 'is for type string');
-  if (yaml.scale === 0) say('scale', 'must not be 0');
-  if (!isNumber && yaml.scale !== undefined) say('scale', `is not for type ${type}`);
-  if (!isNumber && yaml.offset !== undefined) say('offset', `is not for type ${type}`);
+  if (type === 'string' && yaml.length === undefined) add('length', say('a string needs a length'));
+  if (type !== 'string' && yaml.length !== undefined) add('length', say('is for type string'));
+  if (yaml.scale === 0) add('scale', say('must not be 0'));
+  const notForType = say('is not for type {type}', { type });
+  if (!isNumber && yaml.scale !== undefined) add('scale', notForType);
+  if (!isNumber && yaml.offset !== undefined) add('offset', notForType);
   if (yaml.word_order !== undefined && (!isNumber || count === 1)) {
-    say('word_order', `is for numbers of several registers, not for ${type}`);
+    add('word_order', say('is for numbers of several registers, not for {type}', { type }));
   }
   if (isBits(channel.function) && yaml.byte_order !== undefined) {
-    say('byte_order', 'is not for functions 1 and 2');
+    add('byte_order', say('is not for functions 1 and 2'));
   }
-  if (address + count > 65_536) say('address', 'reaches beyond register 65535');
+  if (address + count > 65_536) add('address', say('reaches beyond register 65535'));
   if (!isBits(channel.function) && count > max) {
-    say('type', `takes ${count} registers, more than max_registers`);
+    add('type', say('takes {count} registers, more than max_registers', { count }));
   }
   return issues;
 }
