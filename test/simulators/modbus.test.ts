@@ -198,7 +198,7 @@ t.test('every type and order is what the agent reads', async (t) => {
     device: 'M',
     options: { host: '127.0.0.1', port: simulator.port, unit: 1 },
     channels: wanted,
-    timeoutMs: 2_000,
+    timeoutMs: 60_000,
     baseDir: folder,
   };
   t.same(modbusReader.check(spec), []);
@@ -209,7 +209,7 @@ t.test('every type and order is what the agent reads', async (t) => {
   const seen = new Set<string>();
   for (let poll = 0; poll < 5; poll++) {
     const before = (await rows()).length;
-    const output = await reader.poll(AbortSignal.timeout(5_000));
+    const output = await reader.poll(AbortSignal.timeout(60_000));
     const told = Object.assign(
       {},
       ...(await rows()).slice(before).map((row) => row.values),

@@ -27,6 +27,7 @@ export class AgentProcess {
   stdout = '';
   stderr = '';
   readonly exited: Promise<number | null>;
+  #hasEnded = false;
   #waiters = new Set<() => void>();
 
   constructor(args: readonly string[], env: Record<string, string> = {}) {
@@ -48,6 +49,7 @@ export class AgentProcess {
       for (const wake of [...this.#waiters]) wake();
     });
     this.exited = once(this.child, 'close').then(([code]) => {
+      this.#hasEnded = true;
       for (const wake of [...this.#waiters]) wake();
       return code as number | null;
     });
@@ -58,8 +60,8 @@ export class AgentProcess {
     return new Promise((resolve, reject) => {
       const look = (): void => {
         const found = this.log.filter((line) => line.message === message)[count - 1];
-        const ended = this.child.exitCode !== null || this.child.signalCode !== null;
-        if (found === undefined && !ended) return;
+        // Not when the process has gone: the last it said may still be on its way.
+        if (found === undefined && !this.#hasEnded) return;
         this.#waiters.delete(look);
         if (found === undefined) reject(new Error(`no "${message}" in ${this.stderr}`));
         else resolve(found);

@@ -279,7 +279,9 @@ t.test('a hanging collector: the publish timeout drops the connection', async (t
   t.ok(forwarder.status().publishTimeoutsTotal >= 2);
   t.ok(forwarder.status().windowShare <= 0.25, 'asks for less each time');
   t.ok(logged.some(({ code }) => code === 'AGENT_PUBLISH_TIMEOUT'));
-  t.ok(broker.open.size <= 1, 'the old connections are gone');
+  // The server may hear of a new connection before it has closed the one that was given up.
+  await broker.until(({ open }) => open.size <= 1);
+  t.pass('the old connections are gone');
   broker.onPublish = () => 'ack';
   await eventually(() => buffer.chunks.length === 0);
   t.ok(forwarder.status().windowShare > 0.25, 'and for more again when it goes well');
@@ -430,7 +432,7 @@ t.test('ends cleanly: what waits, then the last state, then DISCONNECT', async (
   const forwarder = start();
   await broker.until(({ states }) => states.length === 1);
   for (let i = 0; i < 50; i++) await buffer.add(100);
-  await forwarder.close({ graceMs: 5_000, lastState: true });
+  await forwarder.close({ graceMs: 60_000, lastState: true });
   t.equal(buffer.chunks.length, 0, 'all delivered first');
   t.match(broker.states.at(-1), { online: false, cleanEnd: true, lastSeq: 5_000 });
   await broker.until(({ open }) => open.size === 0);
@@ -538,7 +540,7 @@ t.test('a real buffer: delivered, deleted, and kept over an outage', async (t) =
   broker.onPublish = () => 'ack';
   await eventually(() => buffer.stats().readings === 0);
   t.ok(broker.acked.length - before <= 20, 'joined into large batches');
-  await forwarder.close({ graceMs: 3_000, lastState: true });
+  await forwarder.close({ graceMs: 60_000, lastState: true });
   await buffer.close();
   const values: number[] = [];
   for (const batch of broker.acked) {

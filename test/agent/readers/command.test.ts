@@ -20,7 +20,8 @@ function open(
 ): PushedReader {
   const spec = {
     device: 'C01',
-    options: { argv: [process.execPath, '-e', script], stop_ms: 1_000, ...options },
+    // Who is asked to end does so by itself, however slowly.
+    options: { argv: [process.execPath, '-e', script], stop_ms: 60_000, ...options },
     channels,
     timeoutMs: 1_000,
     baseDir: t.testdirName,
@@ -368,7 +369,7 @@ t.test('a process that left the group cannot hold the reader', async (t) => {
 t.test('a program that closes its output is ended', async (t) => {
   t.testdir({});
   const script = `${print('{"values":{"a":1}}')} require('node:fs').closeSync(1); setInterval(() => {}, 1000)`;
-  const life = await live(open(t, script, { stop_ms: 100 }, CHANNELS));
+  const life = await live(open(t, script, {}, CHANNELS));
   t.match(life.error, { message: /SIGTERM/ });
   t.equal(joined(life).samples.length, 1);
 });
@@ -386,10 +387,17 @@ t.test('20,000 rows go through whole, several commits in flight', async (t) => {
   const seen: unknown[] = [];
   let pendingMax = 0;
   let pending = 0;
+  let second = (): void => {};
+  const begun = new Promise<void>((resolve) => {
+    second = resolve;
+  });
   await reader.run(async ({ samples }) => {
     seen.push(...samples.map(({ values }) => values[0]?.value));
     pending += 1;
     pendingMax = Math.max(pendingMax, pending);
+    // The first commit lasts until the second begins.
+    if (pending > 1) second();
+    await begun;
     await new Promise((resolve) => setTimeout(resolve, 20));
     pending -= 1;
   }, new AbortController().signal);

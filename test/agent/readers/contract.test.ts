@@ -98,7 +98,8 @@ async function openModbus(): Promise<ReaderHarness> {
     device: 'M01',
     options: { host: '127.0.0.1', port },
     channels: { a: { address: 0, scale: 0.1 }, b: { address: 1 } },
-    timeoutMs: 1_000,
+    // No answer is to be late: the source is in this process, and a silent one is left at the abort.
+    timeoutMs: 60_000,
     baseDir: '/',
   };
   return {
