@@ -45,7 +45,8 @@ class Program {
   async running(): Promise<{ mqtt: number; http: number }> {
     await until(async () => {
       if (this.child.exitCode !== null) throw new Error(this.output);
-      return this.output.includes('collector is running');
+      // To the end of the line: it is read as a whole.
+      return /collector is running.*\n/.test(this.output);
     });
     const line = this.output.split('\n').find((l) => l.includes('collector is running')) ?? '{}';
     const { mqtt, pages } = JSON.parse(line) as { mqtt: string; pages: string };
@@ -97,10 +98,15 @@ t.test('a taken port is named, with exit 1, and nothing of the data is touched',
 });
 
 t.test('an error that nobody expected is said with a code, and ends it with 1', async (t) => {
-  const fault = 'setTimeout(() => { throw new Error("boom") }, 1500)';
+  const folder = t.testdir();
+  const now = join(folder, 'now');
+  const fault = `import { existsSync } from 'node:fs';
+    setInterval(() => { if (existsSync(${JSON.stringify(now)})) throw new Error('boom'); }, 20);`;
   const nodeArgs = ['--import', `data:text/javascript,${encodeURIComponent(fault)}`];
-  const file = configIn(t.testdir());
-  const { code, output } = await new Program(t, ['run', '-c', file], {}, nodeArgs).ended;
+  const program = new Program(t, ['run', '-c', configIn(folder)], {}, nodeArgs);
+  await program.running();
+  writeFileSync(now, '');
+  const { code, output } = await program.ended;
   t.equal(code, 1);
   t.match(output, /"code":"COLLECTOR_CRASHED".*boom/);
 });

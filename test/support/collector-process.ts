@@ -95,7 +95,8 @@ export class CollectorProcess {
       });
     await this.until('it runs', async () => {
       if (child.exitCode !== null) throw new Error(`it ended: ${this.output}`);
-      return this.output.includes('collector is running');
+      // To the end of the line: it is read as a whole.
+      return /collector is running.*\n/.test(this.output);
     });
     const line = this.output.split('\n').find((one) => one.includes('collector is running'));
     const { mqtt, pages } = JSON.parse(line ?? '{}') as { mqtt: string; pages: string };
