@@ -14,7 +14,7 @@ interface Item {
   who: string;
 }
 
-const TIMEOUT = { timeout: 240_000 };
+const TIMEOUT = { timeout: 900_000 };
 
 t.test(
   'what is done is in the chain, whatever is killed, and shows when changed',

@@ -20,7 +20,7 @@ import { MemoryStore } from '../support/memory-store.ts';
 import { fmsRow, Publisher } from '../support/publisher.ts';
 import { silentLogger } from '../support/silent-logger.ts';
 
-t.setTimeout(240_000);
+t.setTimeout(1_200_000);
 
 const TOKEN = 'token-of-the-gateway';
 

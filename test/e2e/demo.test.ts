@@ -20,7 +20,7 @@ import { repository, until } from '../support/plant.ts';
 import type { Comparison, Excuse, StoredReading } from '../support/truth-comparison.ts';
 import { compareWithTruth } from '../support/truth-comparison.ts';
 
-t.setTimeout(900_000);
+t.setTimeout(1_200_000);
 // Each has a folder and ports of its own, and much of it is waiting.
 t.jobs = 2;
 

@@ -14,7 +14,7 @@ import { BentClock, TestGateway } from '../support/enrolled-agent.ts';
 import { TestCollector, until } from '../support/running-collector.ts';
 import { invite } from '../support/trust.ts';
 
-t.setTimeout(600_000);
+t.setTimeout(1_200_000);
 
 const DAY = 86_400_000;
 /** What a question to a busy machine may add to a time. */

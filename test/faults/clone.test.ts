@@ -28,9 +28,9 @@ const CHANNELS = 7;
 const UNCOMMITTED_MAX = 15 * DEVICES_EACH * CHANNELS;
 
 // Also when run alone, without the runner's own limit.
-t.setTimeout(900_000);
+t.setTimeout(1_200_000);
 
-t.test('a clone with the same gateway name', { timeout: 300_000 }, async (t) => {
+t.test('a clone with the same gateway name', { timeout: 900_000 }, async (t) => {
   const seed = seedOfRun();
   t.comment(`seed ${seed}`);
   const plant = new Plant({

@@ -39,9 +39,9 @@ const TURNS: Record<string, Value>[] = [
 const ROUNDS = ofForm({ short: 8, long: 15 });
 
 // Also when run alone, without the runner's own limit.
-t.setTimeout(600_000);
+t.setTimeout(1_200_000);
 
-t.test('types that change, profiles with mistakes', { timeout: 300_000 }, async (t) => {
+t.test('types that change, profiles with mistakes', { timeout: 900_000 }, async (t) => {
   const collector = new CollectorProcess(
     t,
     { mqtt: { port: await freePort() }, profiles_dir: './profiles' },

@@ -18,11 +18,11 @@ const skip = whyNoSmallDisk();
 const ROUNDS = isLongForm ? [1, 2, 3, 4, 5] : [1];
 
 // Also when run alone, without the runner's own limit.
-t.setTimeout(900_000);
+t.setTimeout(1_200_000);
 // They mostly wait.
 t.jobs = 2;
 
-t.test('the disk of the agent fills up', { timeout: 300_000, skip }, async (t) => {
+t.test('the disk of the agent fills up', { timeout: 900_000, skip }, async (t) => {
   const disk = mountSmallDisk('size=8m');
   if (disk === undefined) throw new Error('cannot mount a tmpfs');
   t.teardown(() => disk.unmount());
@@ -81,7 +81,7 @@ t.test('the disk of the agent fills up', { timeout: 300_000, skip }, async (t) =
   else t.comment(`folder kept: ${plant.folder}`);
 });
 
-t.test('the disk of the collector fills up', { timeout: 300_000, skip }, async (t) => {
+t.test('the disk of the collector fills up', { timeout: 900_000, skip }, async (t) => {
   const disk = mountSmallDisk('size=512m');
   if (disk === undefined) throw new Error('cannot mount a tmpfs');
   t.teardown(() => disk.unmount());

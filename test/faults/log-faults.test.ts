@@ -147,9 +147,9 @@ class Faults {
 }
 
 // Also when run alone, without the runner's own limit.
-t.setTimeout(900_000);
+t.setTimeout(1_200_000);
 
-t.test('a log that refuses, hangs, or fails after storing', { timeout: 600_000 }, async (t) => {
+t.test('a log that refuses, hangs, or fails after storing', { timeout: 900_000 }, async (t) => {
   const seed = seedOfRun();
   t.comment(`seed ${seed}`);
   const plant = new Plant({

@@ -35,9 +35,9 @@ const PHASES = [
 ];
 const MISTAKE = profile(`max: ${LOW}, on_range: quarantin`);
 
-t.setTimeout(600_000);
+t.setTimeout(1_200_000);
 
-t.test('profiles that change under load', { timeout: 300_000 }, async (t) => {
+t.test('profiles that change under load', { timeout: 900_000 }, async (t) => {
   const seed = seedOfRun();
   t.comment(`--seed ${seed}`);
   const plant = new Plant({

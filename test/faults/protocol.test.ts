@@ -96,9 +96,9 @@ async function connect(plant: Plant, credentials: Credentials = {}): Promise<Mqt
 }
 
 // Also when run alone, without the runner's own limit.
-t.setTimeout(900_000);
+t.setTimeout(1_200_000);
 
-t.test('a collector under hostile traffic', { timeout: 300_000 }, async (t) => {
+t.test('a collector under hostile traffic', { timeout: 900_000 }, async (t) => {
   const seed = seedOfRun();
   t.comment(`seed ${seed}`);
   const plant = new Plant({ name: 'protocol', seed });

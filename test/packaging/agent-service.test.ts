@@ -14,7 +14,7 @@ import { packagedAgent } from '../support/packaged.ts';
 import { whyNotWithout } from '../support/programs.ts';
 
 const skip = whyNotWithout('dpkg-deb', 'python3', 'perl');
-t.setTimeout(180_000);
+t.setTimeout(1_200_000);
 
 /** An address of this kind has at most 107 bytes. */
 function socketPath(): string {

@@ -16,7 +16,7 @@ import { whyNotWithout } from '../support/programs.ts';
 const TESTS = join(import.meta.dirname, '..');
 const MINUTES_MS = 60_000;
 
-t.setTimeout(10 * MINUTES_MS);
+t.setTimeout(20 * MINUTES_MS);
 
 interface Ended {
   code: number | null;

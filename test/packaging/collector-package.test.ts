@@ -14,7 +14,7 @@ const FILES = join(import.meta.dirname, '../../packaging/collector/files');
 const EXPOSURE_MAX = 1.5;
 const LIB = './usr/lib/fms-collector';
 
-t.setTimeout(300_000);
+t.setTimeout(1_200_000);
 
 function output(program: string, ...args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync(program, args, {

@@ -29,7 +29,7 @@ import { silentLogger } from '../support/silent-logger.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const WAIT_MS = 240_000;
 const skip = kafkaMissing() || whyNotWithout('openssl');
-t.setTimeout(600_000);
+t.setTimeout(1_200_000);
 
 interface Service {
   command: string[];

@@ -25,7 +25,7 @@ import { findProgram, whyNotWithout } from '../support/programs.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const NAMES = ['collector.plant.example', '192.0.2.10'];
-t.setTimeout(300_000);
+t.setTimeout(1_200_000);
 
 interface Service {
   image: string;

@@ -17,7 +17,7 @@ const CHART = join(import.meta.dirname, '../../packaging/helm/fms');
 const IMAGE = join(import.meta.dirname, '../../packaging/image/Dockerfile');
 const COMPONENTS = ['intake', 'process', 'serve', 'write'];
 const FIRST_AND_LAST = ['1.32', '1.37'];
-t.setTimeout(180_000);
+t.setTimeout(1_200_000);
 
 const helm = containerTool('helm');
 const schemas = containerTool('kubernetes-schemas');

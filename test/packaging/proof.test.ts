@@ -30,7 +30,7 @@ const GOLDEN = join(import.meta.dirname, '../cases/buffer-format-1');
 const COUNTING_DEVICE = join(import.meta.dirname, '../support/counting-device.ts');
 const TOKEN_FILE = '/var/lib/fms-collector/local-token';
 
-t.setTimeout(600_000);
+t.setTimeout(1_200_000);
 
 /** As a site's engineer would write it. The golden buffer is from May 2026: older than the 30 days of the default. */
 const CONF = `buffer: { max_age_hours: 87600 }

@@ -19,7 +19,7 @@ const NAMES = Array.from({ length: GATEWAYS }, (_, i) => ({
   gateway: `fleet${i + 1}`,
 }));
 
-t.setTimeout(240_000);
+t.setTimeout(1_200_000);
 const collector = new TestCollector({}, { tls: { names: ['127.0.0.1'] } });
 await collector.start();
 t.teardown(() => collector.remove());

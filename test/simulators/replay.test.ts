@@ -16,7 +16,7 @@ import type { TruthRow } from '../../simulators/truth.ts';
 import { noTruth, readTruth, TruthWriter } from '../../simulators/truth.ts';
 
 // The recordings are large, and the machine may be busy with other tests.
-t.setTimeout(200_000);
+t.setTimeout(1_200_000);
 
 const main = join(import.meta.dirname, '../../simulators/main.ts');
 

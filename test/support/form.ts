@@ -24,4 +24,4 @@ export function sizeOfRun(variable: string, forms: Forms<number>): number {
 }
 
 /** For `t.setTimeout` and a test's own limit: a form may take this long before it counts as hung. */
-export const FORM_TIMEOUT_MS = ofForm({ short: 900_000, long: 3_600_000 });
+export const FORM_TIMEOUT_MS = ofForm({ short: 1_200_000, long: 3_600_000 });

@@ -7,7 +7,7 @@ import t from 'tap';
 import { AgentProcess, makeRig } from '../../support/agent-process.ts';
 
 // Processes are slow to start on a busy machine.
-t.setTimeout(120_000);
+t.setTimeout(1_200_000);
 
 t.test('status: of a running agent, and of none', async (t) => {
   const rig = await makeRig(t);

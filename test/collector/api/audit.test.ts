@@ -217,7 +217,7 @@ async function finds(
   );
 }
 
-t.test('each way to tamper with it is found', { timeout: 120_000 }, async (t) => {
+t.test('each way to tamper with it is found', { timeout: 900_000 }, async (t) => {
   head = headOf(ENTRIES.at(-1)!);
   for (const more of [{ who: 'bob' }, { detail: '' }, { atMs: 5 }, { site: 'x' }, { from: '::1' }])
     await finds(t, changed(9, more), 10, 'changed');

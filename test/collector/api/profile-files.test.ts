@@ -24,7 +24,7 @@ import { fakeContext } from '../../support/api-context.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 
 // Generous: a machine may be busy with other things.
-t.setTimeout(240_000);
+t.setTimeout(1_200_000);
 
 const PRESS = `# By the book of the press, page 12.
 match: [{ device: "P*" }]

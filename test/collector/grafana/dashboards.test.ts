@@ -12,7 +12,7 @@ const folder = join(import.meta.dirname, '../../../collector/grafana/dashboards'
 const files = dashboardFiles();
 
 // The schemas take seconds, many on a busy machine.
-t.setTimeout(300_000);
+t.setTimeout(1_200_000);
 
 t.test('the committed files are what the source makes', async (t) => {
   const committed = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) =>

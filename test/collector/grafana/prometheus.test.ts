@@ -15,7 +15,7 @@ import { TestCollector } from '../../support/running-collector.ts';
 const root = join(import.meta.dirname, '../../..');
 const folder = join(root, 'collector/grafana/prometheus');
 const skip = whyNotWithout('promtool');
-t.setTimeout(300_000);
+t.setTimeout(1_200_000);
 
 interface RuleFile {
   groups: { rules: Rule[] }[];

@@ -15,7 +15,7 @@ const folder = join(root, 'collector/grafana/provisioning');
 const read = (path: string): string => readFileSync(join(folder, path), 'utf8');
 
 // The schemas take seconds, many on a busy machine.
-t.setTimeout(300_000);
+t.setTimeout(1_200_000);
 
 t.test('the data sources are those that the dashboards ask', async (t) => {
   const { datasources } = parse(read('datasources/fms.yaml')) as {

@@ -10,7 +10,7 @@ import { NotifyScene, notifyConfig } from '../../support/notify-scene.ts';
 import { whyNotWithout } from '../../support/programs.ts';
 import { WebhookServer } from '../../support/webhook-server.ts';
 
-t.setTimeout(300_000);
+t.setTimeout(1_200_000);
 const skip = whyNotWithout('prometheus-alertmanager');
 const never = new AbortController().signal;
 const NO_ACCESS = { username: undefined, password: undefined, token: undefined };

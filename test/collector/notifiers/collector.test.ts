@@ -8,7 +8,7 @@ import { CollectorProcess } from '../../support/collector-process.ts';
 import { fmsRow } from '../../support/publisher.ts';
 import { WebhookServer } from '../../support/webhook-server.ts';
 
-t.setTimeout(180_000);
+t.setTimeout(1_200_000);
 
 const SECRET = 'the-signing-secret-of-all';
 

@@ -13,7 +13,7 @@ import { notifyConfig, webhook } from '../../support/notify-scene.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { WebhookServer } from '../../support/webhook-server.ts';
 
-t.setTimeout(300_000);
+t.setTimeout(1_200_000);
 const skip = kafkaMissing();
 
 /** Which of the processes is the first now, as far as each of them thinks. */

@@ -13,7 +13,7 @@ import type { AlertEntry } from '../../../collector/processor/outputs.ts';
 import type { FromChild } from '../../support/notify-child.ts';
 import { WebhookServer } from '../../support/webhook-server.ts';
 
-t.setTimeout(300_000);
+t.setTimeout(1_200_000);
 
 const CHILD = join(import.meta.dirname, '../../support/notify-child.ts');
 class Killable {

@@ -9,7 +9,7 @@ import { appendAlert } from '../../support/alerts.ts';
 import { NotifyScene, notifyConfig, webhook } from '../../support/notify-scene.ts';
 import { WebhookServer } from '../../support/webhook-server.ts';
 
-t.setTimeout(300_000);
+t.setTimeout(1_200_000);
 
 interface Setting {
   scene: NotifyScene;

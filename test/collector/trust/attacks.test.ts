@@ -22,7 +22,7 @@ import {
 import { connectGateway, ended, startTrustPlant } from '../../support/trust-plant.ts';
 import { MemoryControl } from '../../support/users.ts';
 
-t.setTimeout(180_000);
+t.setTimeout(1_200_000);
 
 const DAY_MS = 24 * 3_600_000;
 const PRESS = { site: 's', gateway: 'press' };

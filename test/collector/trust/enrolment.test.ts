@@ -16,7 +16,7 @@ import { fmsRow, Publisher } from '../../support/publisher.ts';
 import { TestCollector, until } from '../../support/running-collector.ts';
 import { askWithToken, enrolWithToken, invite, makeKey } from '../../support/trust.ts';
 
-t.setTimeout(180_000);
+t.setTimeout(1_200_000);
 
 const collector = new TestCollector({}, { tls: {} });
 await collector.start();

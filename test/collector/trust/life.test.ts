@@ -19,7 +19,7 @@ import {
 import type { TrustPlant } from '../../support/trust-plant.ts';
 import { connectGateway, ended, INSTALL, startTrustPlant } from '../../support/trust-plant.ts';
 
-t.setTimeout(180_000);
+t.setTimeout(1_200_000);
 
 const DAY_MS = 24 * 3_600_000;
 const PRESS = { site: 's', gateway: 'press' };

@@ -14,7 +14,7 @@ import { answerWith, servePages } from '../../support/served-pages.ts';
 import { MemoryControl, openAccess } from '../../support/users.ts';
 
 // Generous: a machine may be busy with other things.
-t.setTimeout(300_000);
+t.setTimeout(1_200_000);
 
 const browser = browserOf(t);
 /** What the browser itself notes of every answer that is a refusal. */

@@ -9,7 +9,7 @@ import { TestCollector } from '../../support/running-collector.ts';
 import { askEndpoint, enrolWithToken, makeKey, proofOf } from '../../support/trust.ts';
 
 // Generous: a machine may be busy with other things.
-t.setTimeout(300_000);
+t.setTimeout(1_200_000);
 
 const browser = browserOf(t);
 

@@ -17,7 +17,7 @@ import {
 import { browserOf, logIn, openPage, overflowPx, seriousFindings } from '../../support/pages.ts';
 
 // Generous: a machine may be busy with other things.
-t.setTimeout(300_000);
+t.setTimeout(1_200_000);
 
 const browser = browserOf(t);
 /** What the browser itself notes of every answer that is a refusal. */

@@ -7,7 +7,7 @@ import { noBrowser } from '../../support/browser.ts';
 import { browserOf, logIn, openPage, overflowPx, seriousFindings } from '../../support/pages.ts';
 
 // Generous: a machine may be busy with other things.
-t.setTimeout(240_000);
+t.setTimeout(1_200_000);
 
 const browser = browserOf(t);
 const PHONE = { width: 390, height: 844 };

@@ -13,7 +13,7 @@ import { browserOf, logIn, openPage, overflowPx, seriousFindings } from '../../s
 import { fmsRow, Publisher } from '../../support/publisher.ts';
 import { TestCollector, TOKENS, until } from '../../support/running-collector.ts';
 
-t.setTimeout(400_000);
+t.setTimeout(1_200_000);
 const browser = browserOf(t);
 const HOSTILE = '<img src=x onerror=alert(1)>';
 const PASSWORD = 'correct horse battery staple';
