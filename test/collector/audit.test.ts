@@ -107,7 +107,7 @@ t.test(
     t.match(collector.output, /head of the audit log/);
 
     const store = await openChdbStore({ path: join(collector.dataDir, 'store') });
-    const limits = { timeoutMs: 20_000, maxMemoryBytes: 2 ** 30 };
+    const limits = { timeoutMs: 120_000, maxMemoryBytes: 2 ** 30 };
     const change = `ALTER TABLE audit UPDATE who = 'nobody' WHERE number = 2 SETTINGS mutations_sync = 1`;
     await store.execute(change, {}, limits);
     await store.close();

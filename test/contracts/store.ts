@@ -35,7 +35,7 @@ export interface StoreUnderTest {
   reopen(): Promise<Store>;
 }
 
-const LIMITS = { timeoutMs: 20_000, maxRows: 100_000, maxMemoryBytes: 2 ** 30 };
+const LIMITS = { timeoutMs: 120_000, maxRows: 100_000, maxMemoryBytes: 2 ** 30 };
 const LOG = 'a-log';
 /** A whole second of now: what was received long ago may be dropped at once. */
 const T0 = Math.floor(Date.now() / 1_000) * 1_000;
@@ -461,7 +461,7 @@ ORDER BY seq DESC`,
   });
 
   await t.test('execute runs one statement of a job, limited and abortable', async (t) => {
-    const limits = { timeoutMs: 20_000, maxMemoryBytes: 2 ** 30 };
+    const limits = { timeoutMs: 120_000, maxMemoryBytes: 2 ** 30 };
     await store.execute(
       'CREATE TABLE made (n UInt64) ENGINE = MergeTree ORDER BY n PARTITION BY n % 200',
       {},

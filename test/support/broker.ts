@@ -107,7 +107,7 @@ export async function startTestBroker(
     refused,
     acknowledged: () => metrics.acknowledgements,
     recordsOnce: async (count) => {
-      await inner.waitFor('raw', 0, count - 1, AbortSignal.timeout(15_000));
+      await inner.waitFor('raw', 0, count - 1, AbortSignal.timeout(60_000));
       return records();
     },
     refusedOnce: (reason, count = 1) =>

@@ -281,7 +281,7 @@ export class Plant {
     const child = this.child(part);
     await until(`${part} to be ready (see ${this.folder}/${part}.log)`, timeoutMs, async () => {
       if (child.exitCode !== null) throw new Error(`${part} exited with ${child.exitCode}`);
-      const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
+      const response = await fetch(url, { signal: AbortSignal.timeout(60_000) });
       await response.arrayBuffer();
       return response.ok;
     });
@@ -375,7 +375,7 @@ export class Plant {
 
   async agentStatus(): Promise<AgentStatus> {
     const response = await fetch(`http://127.0.0.1:${this.ports.status}/status`, {
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(60_000),
     });
     return (await response.json()) as AgentStatus;
   }
@@ -404,7 +404,7 @@ export class Plant {
   async metric(part: 'agent' | 'collector', name: string): Promise<number> {
     const port = part === 'agent' ? this.ports.status : this.ports.http;
     const response = await fetch(`http://127.0.0.1:${port}/metrics`, {
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(60_000),
     });
     const lines = (await response.text())
       .split('\n')

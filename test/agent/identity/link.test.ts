@@ -19,7 +19,7 @@ async function outcomeOf(collector: CollectorAddress, warned: string[] = []): Pr
     collector,
     identity: { site: 'plant', gateway: 'gw', installId: 'i' },
     keepaliveS: 30,
-    timeoutMs: 30_000,
+    timeoutMs: 120_000,
     will: Buffer.from('will'),
     onWrongTime: (detail) => void warned.push(detail),
   });

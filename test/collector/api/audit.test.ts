@@ -68,7 +68,7 @@ function headOf({ number, hash, loggedMs }: AuditRecord): KnownHead {
 }
 
 async function fill(entries: readonly AuditRecord[]): Promise<void> {
-  const limits = { timeoutMs: 20_000, maxMemoryBytes: 2 ** 30 };
+  const limits = { timeoutMs: 120_000, maxMemoryBytes: 2 ** 30 };
   await store.execute('TRUNCATE TABLE audit', {}, limits);
   await store.insert('audit', auditRows(entries), `fill ${Math.random()}`);
 }

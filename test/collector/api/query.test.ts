@@ -166,7 +166,7 @@ t.test('what runs can be watched and cancelled; its id is free again afterwards'
   const left = await api.store.query<{ n: number }>(
     "SELECT count() AS n FROM system.processes WHERE query LIKE '%sipHash64(number)) FROM numbers%' AND query NOT LIKE '%processes%'",
     {},
-    { timeoutMs: 10_000, maxRows: 1, maxMemoryBytes: 1e8 },
+    { timeoutMs: 120_000, maxRows: 1, maxMemoryBytes: 1e8 },
   );
   t.same(left, [{ n: 0 }], 'the engine runs it no more');
 });

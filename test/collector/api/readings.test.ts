@@ -299,7 +299,7 @@ async function rollUp(untilMs: number): Promise<void> {
     ...hourStatements(slice, untilMs),
     ...dayStatements(slice, edges, untilMs),
   ])
-    await api.store.execute(sql, params, { timeoutMs: 20_000, maxMemoryBytes: 2 ** 29 });
+    await api.store.execute(sql, params, { timeoutMs: 120_000, maxMemoryBytes: 2 ** 29 });
 }
 
 t.test(
@@ -472,7 +472,7 @@ t.test('Parquet', async (t) => {
     const path = join(t.testdir(), 'answer.parquet');
     writeFileSync(path, body);
     const csv = parse((await file(t, `${BASE}&format=csv${more}`)).body) as string[][];
-    const limits = { timeoutMs: 10_000, maxRows: 100, maxMemoryBytes: 2 ** 29 };
+    const limits = { timeoutMs: 120_000, maxRows: 100, maxMemoryBytes: 2 ** 29 };
     const [counted] = await api.store.query<{ n: number }>(
       `SELECT count() AS n FROM file('${path}', 'Parquet')`,
       {},
@@ -503,7 +503,7 @@ t.test('files are bounded, and gone when they were taken', async (t) => {
   );
   const codes = answers.map(({ statusCode }) => statusCode);
   t.ok(codes.includes(200) && codes.every((code) => code === 200 || code === 503), codes.join());
-  const limits = { timeoutMs: 10_000, maxRows: 10, maxMemoryBytes: 2 ** 29 };
+  const limits = { timeoutMs: 120_000, maxRows: 10, maxMemoryBytes: 2 ** 29 };
   await t.rejects(
     api.store.exportTo('CSVWithNames', 'SELECT number FROM numbers(11)', {}, limits),
     { code: 'STORE_QUERY_REFUSED' },

@@ -22,7 +22,7 @@ const DAY_MS = 24 * HOUR_MS;
 /** Monday 2026-11-16, 08:00 in Seoul. */
 const MONDAY = Date.parse('2026-11-15T23:00Z');
 const NOW = MONDAY + 8 * DAY_MS;
-const LIMITS = { timeoutMs: 30_000, maxRows: 100_000, maxMemoryBytes: 2 ** 30 };
+const LIMITS = { timeoutMs: 120_000, maxRows: 100_000, maxMemoryBytes: 2 ** 30 };
 
 const PROFILE: DeviceProfile = {
   name: 'press', title: 'Press', intervalMs: 60_000, timelyWithinMs: 30_000, futureToleranceMs: 5_000,

@@ -129,7 +129,7 @@ t.test('on one broker', { skip: kafkaMissing() }, async (t) => {
     await log.append('readings', 0, recordOf('after'));
     t.same(textsOf(await log.read('readings', 0, 0, { maxRecords: 1, maxBytes: 1 })), ['before']);
     await transaction.abort();
-    await log.waitFor('readings', 0, 2, AbortSignal.timeout(10_000));
+    await log.waitFor('readings', 0, 2, AbortSignal.timeout(60_000));
     t.same(await allTexts(log, 'readings'), ['before', 'after']);
 
     // A position that is committed behind a stranger's open transaction must not be missed.

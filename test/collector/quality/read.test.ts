@@ -11,7 +11,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 /** Recent: quarantine forgets what is older than a month. */
 const T0 = Math.floor(Date.now() / 86_400_000) * 86_400_000 - 5 * 86_400_000;
-const LIMITS = { timeoutMs: 30_000, maxRows: 50_000, maxMemoryBytes: 2 ** 30 };
+const LIMITS = { timeoutMs: 120_000, maxRows: 50_000, maxMemoryBytes: 2 ** 30 };
 const EPOCH = '00112233445566ff';
 
 let seq = 0;

@@ -29,7 +29,7 @@ const SECRET = 'what the canary file holds';
 const canary = join(folder, 'canary.txt');
 writeFileSync(canary, SECRET);
 const out = join(folder, 'out.csv');
-const limits = { timeoutMs: 20_000, maxMemoryBytes: 2e8, maxResultBytes: 1e7, maxThreads: 1 };
+const limits = { timeoutMs: 120_000, maxMemoryBytes: 2e8, maxResultBytes: 1e7, maxThreads: 1 };
 
 function filled(sql: string): string {
   return sql.replaceAll('$CANARY', canary).replaceAll('$OUT', out);

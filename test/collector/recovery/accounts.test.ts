@@ -17,7 +17,7 @@ const [A, B, C, D, E] = ['a', 'b', 'c', 'd', 'e'].map((letter) => letter.repeat(
   string,
 ];
 
-const LIMITS = { timeoutMs: 30_000, maxMemoryBytes: 1024 ** 3 };
+const LIMITS = { timeoutMs: 120_000, maxMemoryBytes: 1024 ** 3 };
 
 /** Rows of gateway gw1 with these seqs: from, to, from, to, … */
 async function store(

@@ -36,7 +36,7 @@ t.test('readings leave the store by the time of their receipt, not by their own'
       readingRow(2, { device: 'of 2001', timeMs: old, receivedMs: now }),
     ];
     await store.insert('readings', rows, `retention ${retentionDays}`);
-    const limits = { timeoutMs: 10_000, maxRows: 10, maxMemoryBytes: 2 ** 30 };
+    const limits = { timeoutMs: 120_000, maxRows: 10, maxMemoryBytes: 2 ** 30 };
     const found = await store.query<{ device: string; n: number }>(
       `SELECT device, count() AS n FROM readings WHERE log_offset <= 2 GROUP BY device ORDER BY device`,
       {},

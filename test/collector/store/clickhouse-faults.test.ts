@@ -16,7 +16,7 @@ import { startClickHouseFront } from '../../support/clickhouse-front.ts';
 import { makeCertificates } from '../../support/kafka/certificates.ts';
 import { whyNotWithout } from '../../support/programs.ts';
 
-const LIMITS = { timeoutMs: 20_000, maxRows: 100_000, maxMemoryBytes: 2 ** 30 };
+const LIMITS = { timeoutMs: 120_000, maxRows: 100_000, maxMemoryBytes: 2 ** 30 };
 const UNAVAILABLE = { code: 'STORE_UNAVAILABLE' };
 const REFUSED = { code: 'STORE_REFUSED' };
 const T0 = Math.floor(Date.now() / 1_000) * 1_000;

@@ -8,7 +8,7 @@ import type { Store } from '../../../collector/store/store.ts';
 import { readingRow } from '../../contracts/store.ts';
 import { startClickHouseFront } from '../../support/clickhouse-front.ts';
 
-const LIMITS = { timeoutMs: 20_000, maxRows: 1_000, maxMemoryBytes: 2 ** 30 };
+const LIMITS = { timeoutMs: 120_000, maxRows: 1_000, maxMemoryBytes: 2 ** 30 };
 const VERSIONS = migrations.map(({ version }) => ({ version }));
 
 const front = await startClickHouseFront(t);

@@ -39,7 +39,7 @@ t.test('what the log holds comes to the tables, and roll-ups equal it', async (t
   await append(now - 40 * DAY_MS);
   await settled(plant);
   t.same(await differences(plant.store), []);
-  const limits = { timeoutMs: 20_000, maxRows: 10, maxMemoryBytes: 2 ** 30 };
+  const limits = { timeoutMs: 120_000, maxRows: 10, maxMemoryBytes: 2 ** 30 };
   const sql = 'SELECT count() AS n, uniqExact(epoch, seq) AS readings FROM readings';
   t.same(await plant.store.query(sql, {}, limits), [{ n: 1_000, readings: 1_000 }]);
   const accounts = await readAccounts(plant.store, now, 0, new AbortController().signal);

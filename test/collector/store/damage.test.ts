@@ -20,7 +20,7 @@ import { engineFolder } from '../../support/engine-folder.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { CLOCK, frameOf, headerOf, reading } from '../../support/wire.ts';
 
-const LIMITS = { timeoutMs: 20_000, maxRows: 10, maxMemoryBytes: 2 ** 30 };
+const LIMITS = { timeoutMs: 120_000, maxRows: 10, maxMemoryBytes: 2 ** 30 };
 const NOW = Date.now();
 const PER_RECORD = 50;
 const USES_THE_INDEX = 'SELECT count() AS n FROM readings WHERE log_offset >= 0 AND log_offset < 9';

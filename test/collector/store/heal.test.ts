@@ -17,7 +17,7 @@ import { engineFolder } from '../../support/engine-folder.ts';
 import { CLOCK, frameOf, headerOf, reading } from '../../support/wire.ts';
 
 const silent = { info() {}, warn() {}, error() {} };
-const LIMITS = { timeoutMs: 20_000, maxRows: 10, maxMemoryBytes: 2 ** 30 };
+const LIMITS = { timeoutMs: 120_000, maxRows: 10, maxMemoryBytes: 2 ** 30 };
 const NOW = Date.now();
 const PER_RECORD = 50;
 

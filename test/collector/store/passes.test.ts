@@ -6,7 +6,7 @@ import { openClickHouseStore } from '../../../collector/store/clickhouse.ts';
 import type { EventRow, Pass, Store } from '../../../collector/store/store.ts';
 import { startClickHouseFront } from '../../support/clickhouse-front.ts';
 
-const LIMITS = { timeoutMs: 20_000, maxRows: 1_000, maxMemoryBytes: 2 ** 30 };
+const LIMITS = { timeoutMs: 120_000, maxRows: 1_000, maxMemoryBytes: 2 ** 30 };
 const SCOPE = 'log/events/0/';
 const DAY_MS = 86_400_000;
 

@@ -110,13 +110,13 @@ t.test('roll-ups equal a recount, through restarts and late data', async (t) => 
   const [{ n } = { n: 0 }] = await plant.store.query<{ n: number }>(
     'SELECT count() AS n FROM readings_1d FINAL',
     {},
-    { timeoutMs: 10_000, maxRows: 1, maxMemoryBytes: 2 ** 30 },
+    { timeoutMs: 120_000, maxRows: 1, maxMemoryBytes: 2 ** 30 },
   );
   t.ok(Number(n) > 10, `${n} days`);
   await plant.stop();
 });
 
-const LIMITS = { timeoutMs: 20_000, maxRows: 1_000, maxMemoryBytes: 2 ** 30 };
+const LIMITS = { timeoutMs: 120_000, maxRows: 1_000, maxMemoryBytes: 2 ** 30 };
 
 async function begun(child: ChildProcess): Promise<void> {
   for await (const chunk of child.stdout!) if (String(chunk).includes('begun')) return;

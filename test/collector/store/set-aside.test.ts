@@ -23,7 +23,7 @@ import { differences } from '../../support/rollup-recount.ts';
 import { silentLogger } from '../../support/silent-logger.ts';
 import { CLOCK, frameOf, headerOf, reading } from '../../support/wire.ts';
 
-const LIMITS = { timeoutMs: 20_000, maxRows: 10, maxMemoryBytes: 2 ** 30 };
+const LIMITS = { timeoutMs: 120_000, maxRows: 10, maxMemoryBytes: 2 ** 30 };
 const NOW = Date.now();
 const PER_RECORD = 50;
 /** More than a writer looks at by itself. */

@@ -18,7 +18,7 @@ import { auditEntries, auditRows } from '../../support/audit-entries.ts';
 import { engineFolder } from '../../support/engine-folder.ts';
 
 const ROWS = 3_000;
-const LIMITS = { timeoutMs: 20_000, maxRows: 10, maxMemoryBytes: 2 ** 30 };
+const LIMITS = { timeoutMs: 120_000, maxRows: 10, maxMemoryBytes: 2 ** 30 };
 
 /** With all statements of the first `version` migrations, and `more` of the next one, run. */
 async function makeOld(path: string, version: number, more: number): Promise<void> {
@@ -101,7 +101,7 @@ ORDER BY name`,
       );
       const minute = `INSERT INTO rollup_1m (site, device, channel, bucket_ms, received, z_score, updated_ms)
 SELECT 'demo', 'D01', 'motor1', 0, 3, 2, toUnixTimestamp64Milli(now64(3))`;
-      await store.execute(minute, {}, { timeoutMs: 20_000, maxMemoryBytes: 2 ** 30 });
+      await store.execute(minute, {}, { timeoutMs: 120_000, maxMemoryBytes: 2 ** 30 });
       const counters = await store.query('SELECT received, z_score FROM quality_1m', {}, LIMITS);
       t.same(counters, [{ received: 3, z_score: 2 }], 'the view passes the new counter on');
       const [readings] = await store.query('SELECT count() AS n FROM readings', {}, LIMITS);

@@ -74,7 +74,7 @@ export class Gateway {
 
   async status(): Promise<StatusJson> {
     const response = await fetch(`http://127.0.0.1:${this.#statusPort}/status`, {
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(60_000),
     });
     return (await response.json()) as StatusJson;
   }
@@ -82,7 +82,7 @@ export class Gateway {
   /** One metric without labels of /metrics. */
   async metric(name: string): Promise<number> {
     const response = await fetch(`http://127.0.0.1:${this.#statusPort}/metrics`, {
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(60_000),
     });
     const line = (await response.text()).split('\n').find((text) => text.startsWith(`${name} `));
     if (line === undefined) throw new Error(`no metric ${name}`);
