@@ -5,7 +5,7 @@ import type { DeviceConfig } from './config/values.ts';
 import type { Log } from './log.ts';
 import type { ReaderDeps, ReaderType } from './readers/spec.ts';
 import { ReportFilter } from './report.ts';
-import type { RunnerEvent, RunnerStats } from './runner/runner.ts';
+import type { RunnerEvent, RunnerStats } from './runner/contract.ts';
 import { Runner } from './runner/runner.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Sink } from './types.ts';

@@ -1,4 +1,4 @@
-/** When a device is asked: at the wall clock's multiples of its interval. Pure. */
+/** When a device is asked: at the wall clock's multiples of its interval; how long after a failure. Pure. */
 
 /** A planned question. */
 export interface Tick {
@@ -63,4 +63,12 @@ export function backoffMs(
 ): number {
   const full = Math.min(options.maxMs, options.baseMs * 2 ** Math.min(attempt, 40));
   return full * (0.5 + options.random() / 2);
+}
+
+/** Longest Retry-After that is obeyed. */
+const RETRY_AFTER_MS_MAX = 3_600_000;
+
+/** The pause that a failure asked for, as far as it is obeyed; 0: none. */
+export function obeyedMs(retryAfterMs: number | undefined): number {
+  return Math.min(retryAfterMs ?? 0, RETRY_AFTER_MS_MAX);
 }

@@ -4,7 +4,7 @@ import type { ReaderState } from '../../proto/model.ts';
 import type { ClockComparison } from '../clock.ts';
 import type { ForwarderStatus } from '../forwarder/contract.ts';
 import type { IdentityStatus } from '../identity/keeper.ts';
-import type { RunnerStats } from '../runner/runner.ts';
+import type { RunnerStats } from '../runner/contract.ts';
 import type { BufferStats, ClockState, EpochInfo } from '../types.ts';
 
 /** Everything that can be asked of a running agent, at one moment. */

@@ -1,5 +1,5 @@
 import t from 'tap';
-import type { RunnerEvent, RunnerSettings } from '../../../agent/runner/runner.ts';
+import type { RunnerEvent, RunnerSettings } from '../../../agent/runner/contract.ts';
 import { Runner } from '../../../agent/runner/runner.ts';
 import type {
   PolledReader,
