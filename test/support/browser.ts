@@ -5,6 +5,8 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 
 const EXECUTABLE = '/usr/bin/chromium';
+/** Of the start, and of each thing that a test waits for on a page: a busy machine takes its time for both. */
+const TIMEOUT_MS = 180_000;
 
 /** Reason to skip tests of the pages, or false. With CI=true test/setup.ts has made sure. */
 export const noBrowser = existsSync(EXECUTABLE) ? false : `${EXECUTABLE} is not there`;
@@ -27,7 +29,12 @@ export interface TabOptions {
 
 /** Its profile is a folder of its own that goes with it. */
 export function launchChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: EXECUTABLE, headless: true, args: ARGS });
+  return chromium.launch({
+    executablePath: EXECUTABLE,
+    headless: true,
+    args: ARGS,
+    timeout: TIMEOUT_MS,
+  });
 }
 
 /** One page in a context of its own: no cookie, cache or storage of another. */
@@ -61,7 +68,7 @@ export class Tab {
       ...options,
     });
     const page = await context.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(TIMEOUT_MS);
     return new Tab(context, page, base);
   }
 

@@ -69,9 +69,14 @@ export async function seriousFindings(page: Page): Promise<string[]> {
     );
 }
 
-/** The page does not scroll sideways: what is wide scrolls within its own frame. */
+/**
+ * The page does not scroll sideways: what is wide scrolls within its own frame. Measured two frames from now:
+ * what follows the size of its place (charts) has heard of a new one by then.
+ */
 export async function overflowPx(page: Page): Promise<number> {
-  return (await page.evaluate(
-    'document.documentElement.scrollWidth - document.documentElement.clientWidth',
-  )) as number;
+  return (await page.evaluate(`new Promise((resolve) => {
+    const { documentElement } = document;
+    const measure = () => resolve(documentElement.scrollWidth - documentElement.clientWidth);
+    requestAnimationFrame(() => requestAnimationFrame(measure));
+  })`)) as number;
 }
