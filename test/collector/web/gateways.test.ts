@@ -151,7 +151,10 @@ t.test('the pages', { skip: noBrowser }, async (t) => {
     const rows = page.locator('tr[data-gateway]');
     await rows.first().waitFor();
     t.match(await rows.nth(0).textContent(), '◆ 30 min');
-    t.match(await page.locator('[data-gateway="demo/gw2"]').textContent(), /▲ silent for \d+ s/);
+    t.match(
+      await page.locator('[data-gateway="demo/gw2"]').textContent(),
+      /▲ silent for \d+ (s|min)/,
+    );
     t.match(await page.locator('[data-gateway="demo/gw2"]').textContent(), 'last step −2 h');
     t.match(await rows.nth(1).textContent(), '◆ 5 readings not accounted for');
     t.match(
