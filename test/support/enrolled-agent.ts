@@ -10,7 +10,7 @@ import { Agent } from '../../agent/agent.ts';
 import type { EnrolArguments } from '../../agent/commands/enrol.ts';
 import { enrol } from '../../agent/commands/enrol.ts';
 import { formatMistake, loadConfig, loadEnrolmentSettings } from '../../agent/config/config.ts';
-import type { Pace } from '../../agent/identity/keeper.ts';
+import type { Pace } from '../../agent/identity/pace.ts';
 import type { ReaderType } from '../../agent/readers/spec.ts';
 import { systemScheduler } from '../../agent/scheduler.ts';
 import type { Clock, ReaderOutput } from '../../agent/types.ts';
