@@ -178,7 +178,7 @@ t.test('an older copy of the buffer put back', { timeout: FORM_TIMEOUT_MS }, asy
   await plant.start('collector');
   await until(
     'the backlog to be delivered',
-    60_000,
+    180_000,
     async () => (await plant.agentStatus()).buffer.readings < 300,
   );
   await plant.kill('agent');

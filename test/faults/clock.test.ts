@@ -72,7 +72,7 @@ t.test('boots in 1970, gets its time ten minutes later', { timeout: 900_000 }, a
   await agent.start();
   await until(
     'ten minutes of the bent clock',
-    60_000,
+    180_000,
     () => monoMs() - bootMonoMs > 10 * MINUTE_MS,
   );
   const beforeSync = agent.snapshot().buffer.appendedReadingsTotal;

@@ -55,14 +55,14 @@ t.test('the disk of the agent fills up', { timeout: 900_000, skip }, async (t) =
   const readBefore = await metric('fms_agent_readings_total');
   await until(
     'reading to go on',
-    60_000,
+    180_000,
     async () => (await metric('fms_agent_readings_total')) > readBefore + 2_000,
   );
   disk.free();
   const commits = await metric('fms_agent_buffer_commits_total');
   await until(
     'the buffer to commit again',
-    60_000,
+    180_000,
     async () => (await metric('fms_agent_buffer_commits_total')) > commits + 2,
   );
   const outageToMs = Date.now() + 2_000;

@@ -26,7 +26,7 @@ import type { LogPipeline } from './support/log-pipeline.ts';
 
 const FROZEN_MS = ofForm({ short: 15_000, long: 60_000 });
 const KILLS = ofForm({ short: 1, long: 5 });
-const NOTICED_WITHIN_MS = 30_000;
+const NOTICED_WITHIN_MS = 60_000;
 
 const skip = kafkaMissing();
 const seed = seedOfRun();

@@ -89,7 +89,7 @@ if (process.argv.includes('--inside')) {
       const outageMs = KEEPALIVE_S * 1_000 * 2.5;
       await until(
         `${target[0]} for ${outageMs} ms`,
-        60_000,
+        180_000,
         () => performance.now() - began > outageMs,
       );
       const made = attempts(port) - before;

@@ -63,7 +63,7 @@ t.test('disks of log and store fill up, each by itself', { timeout, skip }, asyn
     (await plant.ledger()).reduce((sum, one) => sum + one.stored, 0);
   const inStore = (): Promise<number> => metric('store_inserted_rows_total');
   const more = async (): Promise<void> => {
-    const before = await until('the store to answer', 60_000, inStore);
+    const before = await until('the store to answer', 180_000, inStore);
     await until(
       'readings to come into the store',
       180_000,
@@ -115,7 +115,7 @@ t.test('disks of log and store fill up, each by itself', { timeout, skip }, asyn
       const child = await plant.start('collector', { ready: false });
       await until(
         'it to be refused, or to run',
-        60_000,
+        180_000,
         async () => child.exitCode !== null || (await metric('log_bytes')) > 0,
       );
       t.comment(`started on a full disk: ${child.exitCode ?? 'runs'}`);
