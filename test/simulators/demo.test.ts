@@ -258,7 +258,7 @@ t.test('a program is started, and ended', async (t) => {
   const { program, url, said } = await programOf(t, 'plain');
   await program.start();
   t.ok(await isUp(url));
-  await program.end(5_000);
+  await program.end(60_000);
   t.notOk(await isUp(url));
   t.same(said, []);
 });
@@ -289,6 +289,6 @@ t.test('a program that dies is reported with its last lines, and started again',
     /started again in 1 s/,
   ]);
   while (!(await isUp(url))) await new Promise((resolve) => setTimeout(resolve, 20));
-  await program.end(5_000);
+  await program.end(60_000);
   t.equal(said.length, 4);
 });
