@@ -9,6 +9,8 @@ import type { BufferCheck, ToolOptions } from '../buffer/tools.ts';
 import { checkBuffer, exportBuffer, repairBuffer } from '../buffer/tools.ts';
 import type { AgentConfig } from '../config/values.ts';
 import { AgentError } from '../errors.ts';
+import type { Speaker } from '../words/say.ts';
+import { english } from '../words/say.ts';
 
 /** The buffer that the configuration means, and what opens it. */
 export interface BufferPlace {
@@ -30,34 +32,48 @@ export function placeOf(
 }
 
 /** Prints what is in the buffer. Throws AGENT_BUFFER_DAMAGED when something is wrong with it. */
-export function runCheck({ path, options }: BufferPlace, print: (text: string) => void): void {
-  for (const warning of options.keys?.warnings ?? []) print(`${warning}\n`);
+export function runCheck(
+  { path, options }: BufferPlace,
+  print: (text: string) => void,
+  speaker: Speaker = english,
+): void {
+  for (const warning of options.keys?.warnings ?? []) print(`${speaker.retell(warning)}\n`);
   const check = checkBuffer(path, options);
-  print(renderCheck(check));
+  print(renderCheck(check, speaker));
   if (!check.ok) {
-    throw new AgentError(
-      'AGENT_BUFFER_DAMAGED',
-      `${check.path}: ${check.problems.length} problems`,
-    );
+    const found = { path: check.path, count: check.problems.length };
+    throw new AgentError('AGENT_BUFFER_DAMAGED', speaker.say('{path}: {count} problems', found));
   }
 }
 
-function renderCheck(check: BufferCheck): string {
+function renderCheck(check: BufferCheck, { say, retell }: Speaker): string {
+  const { path, readings, chunks, fileBytes: file_bytes, walBytes: wal_bytes } = check;
   const lines = [
-    `${check.path}: ${check.ok ? 'nothing is wrong' : 'DAMAGED'}`,
-    `  ${check.readings} readings in ${check.chunks} chunks; file ${check.fileBytes} bytes, write-ahead log ${check.walBytes} bytes`,
+    check.ok ? say('{path}: nothing is wrong', { path }) : say('{path}: DAMAGED', { path }),
+    `  ${say('{readings} readings in {chunks} chunks; file {file_bytes} bytes, write-ahead log {wal_bytes} bytes', { readings, chunks, file_bytes, wal_bytes })}`,
   ];
   for (const { key, chunks } of check.keys) {
-    const how = key === 'none' ? 'without encryption' : `encrypted with key ${key}`;
-    if (key !== 'none' || check.keys.length > 1) lines.push(`  ${chunks} chunks ${how}`);
+    if (key !== 'none') {
+      lines.push(`  ${say('{chunks} chunks encrypted with key {key}', { chunks, key })}`);
+    } else if (check.keys.length > 1) {
+      lines.push(`  ${say('{chunks} chunks without encryption', { chunks })}`);
+    }
   }
-  for (const problem of check.problems) lines.push(`  problem: ${problem}`);
-  for (const { epoch, lastSeq, chunks, readings, firstMs, lastMs } of check.epochs) {
-    const span = chunks === 0 ? 'nothing left' : `${iso(firstMs)} to ${iso(lastMs)}`;
-    lines.push(`  epoch ${epoch}: numbered to ${lastSeq}; ${readings} readings wait, ${span}`);
+  for (const problem of check.problems) {
+    lines.push(`  ${say('problem: {problem}', { problem: retell(problem) })}`);
   }
-  for (const { epoch, firstSeq, lastSeq, reason } of check.gaps) {
-    lines.push(`  gap to be declared: epoch ${epoch}, ${firstSeq} to ${lastSeq}, ${reason}`);
+  for (const { epoch, lastSeq: last, chunks, readings, firstMs, lastMs } of check.epochs) {
+    const span =
+      chunks === 0
+        ? say('nothing left')
+        : say('{first} to {last}', { first: iso(firstMs), last: iso(lastMs) });
+    lines.push(
+      `  ${say('epoch {epoch}: numbered to {last}; {readings} readings wait, {span}', { epoch, last, readings, span })}`,
+    );
+  }
+  for (const { epoch, firstSeq: first, lastSeq: last, reason } of check.gaps) {
+    const gap = { epoch, first, last, reason: say(reason) };
+    lines.push(`  ${say('gap to be declared: epoch {epoch}, {first} to {last}, {reason}', gap)}`);
   }
   return `${lines.join('\n')}\n`;
 }
@@ -68,20 +84,27 @@ function iso(timeMs: number): string {
 }
 
 /** Moves what can be read into a new file and says where the old one is. */
-export function runRepair({ path, options }: BufferPlace, print: (text: string) => void): void {
-  const report = repairBuffer(path, options);
-  const aside =
-    report.setAside === ''
-      ? 'the old file was too large to keep'
-      : `the old file is ${report.setAside}`;
-  print(
-    `${path}: saved ${report.readings} readings in ${report.chunks} chunks, ${report.gaps} gaps are declared; ${aside}\n`,
-  );
-  if (report.incomplete) {
-    throw new AgentError(
-      'AGENT_BUFFER_UNUSABLE',
-      'the disk had no room for all that could be read',
-    );
+export function runRepair(
+  { path, options }: BufferPlace,
+  print: (text: string) => void,
+  { say }: Speaker = english,
+): void {
+  const { readings, chunks, gaps, setAside: old, incomplete } = repairBuffer(path, options);
+  const saved = { path, readings, chunks, gaps };
+  const text =
+    old === ''
+      ? say(
+          '{path}: saved {readings} readings in {chunks} chunks, {gaps} gaps are declared; the old file was too large to keep',
+          saved,
+        )
+      : say(
+          '{path}: saved {readings} readings in {chunks} chunks, {gaps} gaps are declared; the old file is {old}',
+          { ...saved, old },
+        );
+  print(`${text}\n`);
+  if (incomplete) {
+    const detail = say('the disk had no room for all that could be read');
+    throw new AgentError('AGENT_BUFFER_UNUSABLE', detail);
   }
 }
 
@@ -91,12 +114,19 @@ export async function runExport(
   format: 'jsonl' | 'csv',
   output: Writable,
   print: (text: string) => void,
+  { say }: Speaker = english,
 ): Promise<void> {
   const write = async (text: string): Promise<void> => {
     if (!output.write(text)) await once(output, 'drain');
   };
-  const result = await exportBuffer(path, format, write, options);
-  print(
-    `${result.readings} readings, ${result.rejects} rejects${result.badChunks === 0 ? '' : `; ${result.badChunks} damaged chunks were left out`}\n`,
-  );
+  const { readings, rejects, badChunks } = await exportBuffer(path, format, write, options);
+  const summary =
+    badChunks === 0
+      ? say('{readings} readings, {rejects} rejects', { readings, rejects })
+      : say('{readings} readings, {rejects} rejects; {chunks} damaged chunks were left out', {
+          readings,
+          rejects,
+          chunks: badChunks,
+        });
+  print(`${summary}\n`);
 }

@@ -5,6 +5,9 @@ import { QualityReason, reasonOf, Severity, severityOf } from '../../proto/model
 import type { DeviceConfig } from '../config/values.ts';
 import type { ReaderDeps, ReaderType } from '../readers/spec.ts';
 import type { PolledReader, PushedReader, ReaderOutput } from '../types.ts';
+import type { Speaker } from '../words/say.ts';
+import { english } from '../words/say.ts';
+import { padTo, widthOf } from '../words/text.ts';
 
 export interface DeviceReport {
   device: string;
@@ -117,36 +120,42 @@ export function isUsable(report: DeviceReport): boolean {
 const COLUMNS = ['device', 'channel', 'value', 'quality', 'time', 'ms'] as const;
 
 /** A table, one line a value, with what was rejected or went wrong in its place. */
-export function renderReports(reports: readonly DeviceReport[]): string {
-  const rows = reports.flatMap(rowsOf);
-  const widths = COLUMNS.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
+export function renderReports(
+  reports: readonly DeviceReport[],
+  speaker: Speaker = english,
+): string {
+  const titles = COLUMNS.map((title) => (title === 'ms' ? title : speaker.say(title)));
+  const lines = [titles, ...reports.flatMap((report) => rowsOf(report, speaker))];
+  const widths = COLUMNS.map((_, column) =>
+    Math.max(...lines.map((cells) => widthOf(cells[column] ?? ''))),
   );
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return `${[line(COLUMNS), ...rows.map(line)].join('\n')}\n`;
+  return lines
+    .map((cells) => cells.map((cell, column) => padTo(cell, widths[column] ?? 0)).join('  '))
+    .map((line) => `${line.trimEnd()}\n`)
+    .join('');
 }
 
-function rowsOf({ device, output, error, durationMs }: DeviceReport): string[][] {
+function rowsOf({ device, output, error, durationMs }: DeviceReport, speaker: Speaker): string[][] {
+  const { say, retell } = speaker;
   const ms = durationMs.toFixed(0);
-  if (error !== '') return [[device, '-', '-', `error: ${error}`, '-', ms]];
+  if (error !== '') {
+    return [[device, '-', '-', say('error: {message}', { message: retell(error) }), '-', ms]];
+  }
   const rows = output.samples.flatMap(({ sourceTimeMs, values }) =>
     values.map(({ channel, value, quality }) => [
       device,
       channel,
       value === null ? '-' : show(value),
-      qualityText(quality),
-      sourceTimeMs === undefined ? '(arrival)' : new Date(sourceTimeMs).toISOString(),
+      qualityText(quality, speaker),
+      sourceTimeMs === undefined ? say('(arrival)') : new Date(sourceTimeMs).toISOString(),
       ms,
     ]),
   );
   for (const reject of output.rejects) {
-    rows.push([device, '-', '-', `rejected: ${reject.reason}, ${reject.detail}`, '-', ms]);
+    const said = { reason: say(reject.reason), detail: retell(reject.detail) };
+    rows.push([device, '-', '-', say('rejected: {reason}, {detail}', said), '-', ms]);
   }
-  return rows.length > 0 ? rows : [[device, '-', '-', 'nothing', '-', ms]];
+  return rows.length > 0 ? rows : [[device, '-', '-', say('nothing'), '-', ms]];
 }
 
 function show(value: NonNullable<Reading['value']>): string {
@@ -154,11 +163,24 @@ function show(value: NonNullable<Reading['value']>): string {
   return text.length > 40 ? `${text.slice(0, 37)}…` : text;
 }
 
+const SEVERITIES = ['good', 'uncertain', 'bad', 'bad'] as const;
+
+type ReasonName = keyof typeof QualityReason;
+
+/** `WRONG_TYPE` as `wrong type`. */
+type Spaced<Name extends string> = Name extends `${infer Head}_${infer Tail}`
+  ? `${Lowercase<Head>} ${Spaced<Tail>}`
+  : Lowercase<Name>;
+
 /** `good`, or severity and reason: `bad (wrong type)`. */
-export function qualityText(quality: number): string {
-  const severity = ['good', 'uncertain', 'bad', 'bad'][severityOf(quality)] ?? 'bad';
+export function qualityText(quality: number, { say }: Speaker = english): string {
+  const severity = say(SEVERITIES[severityOf(quality)] ?? 'bad');
   const code = reasonOf(quality);
-  const reason = Object.entries(QualityReason).find(([, value]) => value === code)?.[0];
   if (code === QualityReason.NONE) return severity;
-  return `${severity} (${(reason ?? `reason ${code}`).toLowerCase().replaceAll('_', ' ')})`;
+  const name = Object.entries(QualityReason).find(([, value]) => value === code)?.[0];
+  const reason =
+    name === undefined
+      ? say('reason {code}', { code })
+      : say(name.toLowerCase().replaceAll('_', ' ') as Spaced<Exclude<ReasonName, 'NONE'>>);
+  return `${severity} (${reason})`;
 }

@@ -6,6 +6,8 @@ import type { AgentConfig } from '../config/values.ts';
 import type { ConfigMistake } from '../config/yaml.ts';
 import { AgentError } from '../errors.ts';
 import { readers } from '../readers/registry.ts';
+import type { Speaker } from '../words/say.ts';
+import { english } from '../words/say.ts';
 
 export const DEFAULT_CONFIG = '/etc/fms-agent/agent.yaml';
 
@@ -19,27 +21,27 @@ export function version(): string {
 }
 
 /** The configuration, or its mistakes on stderr and exit code 2. */
-export function load(path: string): AgentConfig | undefined {
-  const loaded = loadConfig({ path, env: process.env, readerTypes: readers });
+export function load(path: string, speaker: Speaker = english): AgentConfig | undefined {
+  const loaded = loadConfig({ path, env: process.env, readerTypes: readers, speaker });
   if (loaded.ok) return loaded.config;
-  tellMistakes(loaded.mistakes);
+  tellMistakes(loaded.mistakes, speaker);
   return undefined;
 }
 
 /** On stderr, with exit code 2. */
-export function tellMistakes(mistakes: readonly ConfigMistake[]): void {
+export function tellMistakes(mistakes: readonly ConfigMistake[], speaker: Speaker): void {
   for (const mistake of mistakes) process.stderr.write(`${formatMistake(mistake)}\n`);
-  const error = configError(mistakes);
-  process.stderr.write(`${error.message}\n${error.hint}\n`);
+  tell(configError(mistakes, speaker), speaker);
   process.exitCode = EXIT_CONFIG;
 }
 
 /** Tells an error and sets the exit code. */
-export function fail(error: unknown): void {
-  const isCoded = error instanceof AgentError;
-  const text = isCoded
-    ? `${error.message}\n${error.hint}`
-    : String((error as Error).stack ?? error);
-  process.stderr.write(`${text}\n`);
+export function fail(error: unknown, speaker: Speaker = english): void {
+  if (error instanceof AgentError) tell(error, speaker);
+  else process.stderr.write(`${String((error as Error).stack ?? error)}\n`);
   process.exitCode = EXIT_ERROR;
+}
+
+function tell(error: AgentError, { retell, adviceOn }: Speaker): void {
+  process.stderr.write(`${[retell(error.message), ...adviceOn(error.code)].join('\n')}\n`);
 }

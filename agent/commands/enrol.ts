@@ -25,6 +25,8 @@ import { keyFingerprint } from '../identity/keys.ts';
 import { signersIn } from '../identity/verify.ts';
 import { span } from '../status/text.ts';
 import type { Clock } from '../types.ts';
+import type { Say, Speaker, Text } from '../words/say.ts';
+import { padTo, widthOf } from '../words/text.ts';
 
 export interface EnrolArguments {
   url: string;
@@ -43,6 +45,7 @@ export interface EnrolDeps {
   clock: Clock;
   input: Readable & { isTTY?: boolean };
   print: (text: string) => void;
+  speaker: Speaker;
 }
 
 const ANSWER_MS = 30_000;
@@ -57,12 +60,12 @@ const CLOCK_WORD_MS = 5_000;
 export async function enrol(given: EnrolArguments, deps: EnrolDeps): Promise<void> {
   const url = toEnrolmentUrl(given.url);
   if (url === undefined) throw new AgentError('AGENT_ENROL_URL', given.url);
-  const token = await readToken(given, deps.input);
-  const wanted = token === undefined ? nameOf(given, deps.settings) : undefined;
+  const token = await readToken(given, deps);
+  const wanted = token === undefined ? nameOf(given, deps) : undefined;
   checkContradictions(deps.settings, { url, ...(wanted ?? {}) });
   const { dataDir } = deps.settings;
   const before = readBefore(dataDir);
-  becomeOwnerOf(dataDir);
+  becomeOwnerOf(dataDir, deps.speaker);
   // Before anything is asked: a folder that takes nothing must not cost the token.
   const key = await askingKey(dataDir);
   const caFingerprint = token?.caFingerprint ?? (await confirmAuthority(url, given, key, deps));
@@ -71,11 +74,11 @@ export async function enrol(given: EnrolArguments, deps: EnrolDeps): Promise<voi
     wanted === undefined || token !== undefined
       ? await enrolByToken(options, key, token as EnrolmentToken)
       : await enrolByRequest(options, key, wanted, (request) => {
-          deps.print(pendingText(request, wanted, key, deps.clock));
+          deps.print(pendingText(request, wanted, key, deps));
         });
   checkContradictions(deps.settings, enrolled.identity.enrolment);
   writeIdentity(dataDir, enrolled.identity);
-  deps.print(reportOf(enrolled, caFingerprint, before, dataDir));
+  deps.print(reportOf(enrolled, caFingerprint, before, deps));
 }
 
 function optionsOf(url: string, caFingerprint: string, deps: EnrolDeps): EnrolmentOptions {
@@ -93,14 +96,15 @@ function optionsOf(url: string, caFingerprint: string, deps: EnrolDeps): Enrolme
 
 async function readToken(
   { token, tokenFile }: EnrolArguments,
-  input: Readable,
+  { input, speaker: { say } }: EnrolDeps,
 ): Promise<EnrolmentToken | undefined> {
   if (token === undefined && tokenFile === undefined) return undefined;
   const text = token === '-' ? await readAll(input) : (token ?? readTokenFile(tokenFile as string));
   const parsed = parseToken(text);
   // Never the text itself: it may be a token with one letter too much.
   if (parsed === undefined) {
-    throw new AgentError('AGENT_ENROL_TOKEN', `${text.trim().length} characters`);
+    const { length: count } = text.trim();
+    throw new AgentError('AGENT_ENROL_TOKEN', say('{count} characters', { count }));
   }
   return parsed;
 }
@@ -124,17 +128,18 @@ async function readAll(input: Readable): Promise<string> {
 }
 
 /** Without a token the gateway says who it wants to be. */
-function nameOf(given: EnrolArguments, settings: EnrolmentSettings): GatewayId {
+function nameOf(given: EnrolArguments, { settings, speaker: { say } }: EnrolDeps): GatewayId {
   const site = given.site ?? settings.site;
   const gateway = given.gateway ?? settings.gateway;
   const isName = (value: unknown): value is string =>
     typeof value === 'string' && isTopicName(value);
   if (!isName(site) || !isName(gateway)) {
-    const detail = 'without a token give --site and --gateway (letters, digits, . _ -)';
+    const detail = say('without a token give --site and --gateway (letters, digits, . _ -)');
     throw new AgentError('AGENT_ENROL_TOKEN', detail);
   }
   if (commonNameOf({ site, gateway }) === undefined) {
-    throw new AgentError('AGENT_ENROL_TOKEN', `${site}/${gateway} has more than 64 bytes`);
+    const name = { gateway: `${site}/${gateway}` };
+    throw new AgentError('AGENT_ENROL_TOKEN', say('{gateway} has more than 64 bytes', name));
   }
   return { site, gateway };
 }
@@ -160,7 +165,7 @@ function readBefore(dataDir: string): GatewayId | undefined {
 }
 
 /** Files are then made as that user makes them, and no link of that user leads root anywhere. */
-function becomeOwnerOf(dataDir: string): void {
+function becomeOwnerOf(dataDir: string, { say }: Speaker): void {
   if (process.geteuid?.() !== 0) return;
   const owner = statSync(dataDir, { throwIfNoEntry: false });
   if (owner === undefined || owner.uid === 0) return;
@@ -170,7 +175,8 @@ function becomeOwnerOf(dataDir: string): void {
     process.seteuid?.(owner.uid);
   } catch (cause) {
     // A root that may not change its user would leave files that the service cannot read.
-    const detail = `run this as the owner of ${dataDir} (user ${owner.uid})`;
+    const named = { folder: dataDir, user: owner.uid };
+    const detail = say('run this as the owner of {folder} (user {user})', named);
     throw new AgentError('AGENT_DATA_DIR', detail, { cause });
   }
 }
@@ -179,37 +185,51 @@ async function confirmAuthority(
   url: string,
   given: EnrolArguments,
   key: string,
-  { input, print }: EnrolDeps,
+  { input, print, speaker: { say } }: EnrolDeps,
 ): Promise<string> {
   const presented = await presentedAt(addressOf(url), ANSWER_MS);
   // The plant's issuing authority is often signed by another one, and either may be the one that people know.
   const signers = signersIn(presented);
   const [authority] = signers;
-  if (authority === undefined) throw new AgentError('AGENT_COLLECTOR_UNKNOWN', 'no authority');
+  if (authority === undefined) {
+    throw new AgentError('AGENT_COLLECTOR_UNKNOWN', say('no authority'));
+  }
   const shown = fingerprintOf(authority);
   const names = signers.map((signer) => formatFingerprint(fingerprintOf(signer)));
-  print(line('this gateway', `key ${formatFingerprint(keyFingerprint(key))}`));
-  for (const [i, name] of names.entries()) {
-    print(line(i === 0 ? 'collector' : '', `${i === 0 ? 'authority' : 'signed by'} ${name}`));
+  const line = liner(say);
+  const own = { fingerprint: formatFingerprint(keyFingerprint(key)) };
+  print(line('this gateway', say('key {fingerprint}', own)));
+  for (const [i, fingerprint] of names.entries()) {
+    print(
+      i === 0
+        ? line('collector', say('authority {fingerprint}', { fingerprint }))
+        : line('', say('signed by {fingerprint}', { fingerprint })),
+    );
   }
   const { caFingerprint } = given;
   if (caFingerprint !== undefined) {
     const expected = parseFingerprint(caFingerprint);
     if (expected === undefined) {
-      throw new AgentError('AGENT_ENROL_UNCONFIRMED', '--ca-fingerprint is no fingerprint');
+      const detail = say('--ca-fingerprint is no fingerprint');
+      throw new AgentError('AGENT_ENROL_UNCONFIRMED', detail);
     }
     return expected;
   }
   if (input.isTTY !== true) {
-    throw new AgentError('AGENT_ENROL_UNCONFIRMED', 'no --ca-fingerprint, and no terminal');
+    const detail = say('no --ca-fingerprint, and no terminal');
+    throw new AgentError('AGENT_ENROL_UNCONFIRMED', detail);
   }
   const terminal = createInterface({ input, output: process.stderr });
   try {
-    const which = signers.length > 1 ? 'one of these authorities' : 'this';
-    const question = `Is ${which} what \`fms-collector ca show\` says on the collector? (yes/no) `;
+    const question =
+      signers.length > 1
+        ? say(
+            'Is one of these authorities what `fms-collector ca show` says on the collector? (yes/no) ',
+          )
+        : say('Is this what `fms-collector ca show` says on the collector? (yes/no) ');
     const answer = await terminal.question(question);
     if (!/^(y|yes|예|네)$/i.test(answer.trim())) {
-      throw new AgentError('AGENT_ENROL_UNCONFIRMED', 'the answer was no');
+      throw new AgentError('AGENT_ENROL_UNCONFIRMED', say('the answer was no'));
     }
   } finally {
     terminal.close();
@@ -219,15 +239,25 @@ async function confirmAuthority(
 
 function pendingText(
   request: { id: string; expiresMs: number },
-  gateway: GatewayId,
+  wanted: GatewayId,
   key: string,
-  clock: Clock,
+  { clock, speaker }: EnrolDeps,
 ): string {
+  const { say } = speaker;
+  const line = liner(say);
   const leftMs = request.expiresMs - clock.wallMs();
-  const until = leftMs > 0 && leftMs < 100 * 86_400_000 ? ` (for ${span(leftMs)})` : '';
-  return `${line('waiting', `for an admin to approve ${gatewayKey(gateway)}${until}. On the collector:`)}${line(
+  const gateway = gatewayKey(wanted);
+  const text =
+    leftMs > 0 && leftMs < 100 * 86_400_000
+      ? say('for an admin to approve {gateway} (for {span}). On the collector:', {
+          gateway,
+          span: span(leftMs, speaker),
+        })
+      : say('for an admin to approve {gateway}. On the collector:', { gateway });
+  const fingerprint = formatFingerprint(keyFingerprint(key));
+  return `${line('waiting', text)}${line(
     '',
-    `fms-collector gateway approve ${request.id} "${formatFingerprint(keyFingerprint(key))}"`,
+    `fms-collector gateway approve ${request.id} "${fingerprint}"`,
   )}`;
 }
 
@@ -235,37 +265,73 @@ function reportOf(
   { identity, aheadMs }: Enrolled,
   caFingerprint: string,
   before: GatewayId | undefined,
-  dataDir: string,
+  { settings, speaker }: EnrolDeps,
 ): string {
+  const { say } = speaker;
+  const line = liner(say);
   const { enrolment, certificate, key } = identity;
-  const { notAfterMs } = factsOf(certificate);
-  const end = new Date(notAfterMs).toISOString().slice(0, 10);
-  const isOther = before !== undefined && gatewayKey(before) !== gatewayKey(enrolment);
+  const date = new Date(factsOf(certificate).notAfterMs).toISOString().slice(0, 10);
+  const fingerprint = formatFingerprint(keyFingerprint(key));
+  const gateway = gatewayKey(enrolment);
   return [
-    line('enrolled', `${gatewayKey(enrolment)}, at ${enrolment.url}`),
-    line('verified', 'the collector holds a certificate of the authority'),
+    line('enrolled', say('{gateway}, at {url}', { gateway, url: enrolment.url })),
+    line('verified', say('the collector holds a certificate of the authority')),
     line('', formatFingerprint(caFingerprint)),
-    line('key', `made on this gateway, and stays here: ${formatFingerprint(keyFingerprint(key))}`),
-    line('certificate', `until ${end}; the agent renews it by itself`),
-    ...(aheadMs !== undefined && Math.abs(aheadMs) > CLOCK_WORD_MS
-      ? [
-          line(
-            'clock',
-            `${span(Math.abs(aheadMs))} ${aheadMs < 0 ? 'behind' : 'ahead of'} the collector: readings are timed by the collector's clock unless a time service keeps this one`,
-          ),
-        ]
-      : []),
-    line('written', `${identityFolder(dataDir)}: enrolment.json, ca.pem, gateway.pem, key.pem`),
-    '\n',
-    isOther
-      ? `This machine was ${gatewayKey(before)} before: restart the agent (systemctl restart fms-agent).\n`
-      : before === undefined
-        ? 'Next: fms-agent check. A service that waits for its enrolment begins by itself; one that runs\nwith a token goes on as this gateway after systemctl restart fms-agent.\n'
-        : 'A running agent takes the new certificate over by itself within seconds.\n',
-    "Devices: /etc/fms-agent/conf.d (or conf.d beside the agent's configuration).\n",
+    line('key', say('made on this gateway, and stays here: {fingerprint}', { fingerprint })),
+    line('certificate', say('until {date}; the agent renews it by itself', { date })),
+    aheadMs !== undefined && Math.abs(aheadMs) > CLOCK_WORD_MS
+      ? line('clock', clockText(aheadMs, speaker))
+      : '',
+    line(
+      'written',
+      `${identityFolder(settings.dataDir)}: enrolment.json, ca.pem, gateway.pem, key.pem`,
+    ),
+    `\n${nextText(gateway, before, say)}\n`,
+    `${say("Devices: /etc/fms-agent/conf.d (or conf.d beside the agent's configuration).")}\n`,
   ].join('');
 }
 
-function line(head: string, text: string): string {
-  return `${head.padEnd(12)} ${text}\n`;
+function clockText(aheadMs: number, speaker: Speaker): string {
+  const apart = { span: span(Math.abs(aheadMs), speaker) };
+  return aheadMs < 0
+    ? speaker.say(
+        "{span} behind the collector: readings are timed by the collector's clock unless a time service keeps this one",
+        apart,
+      )
+    : speaker.say(
+        "{span} ahead of the collector: readings are timed by the collector's clock unless a time service keeps this one",
+        apart,
+      );
+}
+
+function nextText(gateway: string, before: GatewayId | undefined, say: Say): string {
+  if (before === undefined) {
+    return say(
+      'Next: fms-agent check. A service that waits for its enrolment begins by itself; one that runs\nwith a token goes on as this gateway after systemctl restart fms-agent.',
+    );
+  }
+  const old = gatewayKey(before);
+  return old === gateway
+    ? say('A running agent takes the new certificate over by itself within seconds.')
+    : say('This machine was {gateway} before: restart the agent (systemctl restart fms-agent).', {
+        gateway: old,
+      });
+}
+
+const HEADS = [
+  'this gateway',
+  'collector',
+  'waiting',
+  'enrolled',
+  'verified',
+  'key',
+  'certificate',
+  'clock',
+  'written',
+] as const satisfies readonly Text[];
+
+/** Makes lines with a head, or, with an empty one, that go on with the line above. */
+function liner(say: Say): (head: (typeof HEADS)[number] | '', text: string) => string {
+  const width = Math.max(...HEADS.map((head) => widthOf(say(head))));
+  return (head, text) => `${padTo(head === '' ? '' : say(head), width)} ${text}\n`;
 }

@@ -20,33 +20,55 @@ import { openBuffer } from '../buffer/buffer.ts';
 import { bufferKey } from '../buffer/keys.ts';
 import { bootId, systemClock } from '../clock.ts';
 import { readers } from '../readers/registry.ts';
+import type { Speaker } from '../words/say.ts';
+import { english } from '../words/say.ts';
+import { padTo, widthOf } from '../words/text.ts';
 
 const READINGS = 1_000;
 const TIMEOUT_MS = 60_000;
 
 /** Prints a line for each part. True when all of them work. */
-export async function selfTest(print: (text: string) => void): Promise<boolean> {
+export async function selfTest(
+  print: (text: string) => void,
+  speaker: Speaker = english,
+): Promise<boolean> {
+  const { say, retell } = speaker;
   let frames: { epoch: string; frames: ChunkFrame[] } | undefined;
   const parts: [string, () => Promise<string> | string][] = [
     [
-      'encrypted buffer on the disk',
+      say('encrypted buffer on the disk'),
       async () => {
         frames = await throughBuffer();
-        return `${READINGS} readings`;
+        return say('{count} readings', { count: READINGS });
       },
     ],
-    ['batch on the wire, compressed', () => throughBatch(frames)],
-    ['keys of gateways: ECDSA P-256', signing],
-    ['TLS 1.3 and 1.2', async () => (await Promise.all(TLS_VERSIONS.map(throughTls))).join(', ')],
-    ['readers', readersLoad],
+    [
+      say('batch on the wire, compressed'),
+      () => say('{count} bytes', { count: throughBatch(frames) }),
+    ],
+    [
+      say('keys of gateways: ECDSA P-256'),
+      () => {
+        signing();
+        return say('signed and verified');
+      },
+    ],
+    [
+      say('TLS 1.3 and 1.2'),
+      async () => (await Promise.all(TLS_VERSIONS.map(throughTls))).join(', '),
+    ],
+    [say('readers'), readersLoad],
   ];
+  const verdict = (text: 'ok' | 'FAILED'): string =>
+    padTo(say(text), Math.max(6, widthOf(say('FAILED'))));
   let isWhole = true;
   for (const [name, work] of parts) {
     try {
-      print(`ok      ${name}: ${await work()}\n`);
+      print(`${verdict('ok')}  ${name}: ${await work()}\n`);
     } catch (error) {
       isWhole = false;
-      print(`FAILED  ${name}: ${error instanceof Error ? error.message : String(error)}\n`);
+      const message = error instanceof Error ? error.message : String(error);
+      print(`${verdict('FAILED')}  ${name}: ${retell(message)}\n`);
     }
   }
   return isWhole;
@@ -106,7 +128,8 @@ function someReadings(): Reading[] {
   }));
 }
 
-function throughBatch(from: { epoch: string; frames: ChunkFrame[] } | undefined): string {
+/** Answers how many bytes it took. */
+function throughBatch(from: { epoch: string; frames: ChunkFrame[] } | undefined): number {
   if (from === undefined) throw new Error('the buffer gave no readings');
   const header = {
     site: 'self',
@@ -134,17 +157,16 @@ function throughBatch(from: { epoch: string; frames: ChunkFrame[] } | undefined)
     }
   }
   expect(Math.round(sum) === (READINGS * (READINGS - 1)) / 2, 'other values came back');
-  return `${bytes.length} bytes`;
+  return bytes.length;
 }
 
-function signing(): string {
+function signing(): void {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const data = randomBytes(64);
   const signature = sign('sha256', data, privateKey);
   expect(verify('sha256', data, publicKey, signature), 'its own signature is refused');
   data[0] = ~data[0]!;
   expect(!verify('sha256', data, publicKey, signature), 'a wrong signature is accepted');
-  return 'signed and verified';
 }
 
 const TLS_VERSIONS = ['TLSv1.3', 'TLSv1.2'] as const;

@@ -14,6 +14,7 @@ import type { Pace } from '../../agent/identity/pace.ts';
 import type { ReaderType } from '../../agent/readers/spec.ts';
 import { systemScheduler } from '../../agent/scheduler.ts';
 import type { Clock, ReaderOutput } from '../../agent/types.ts';
+import { english } from '../../agent/words/say.ts';
 import { Quality } from '../../proto/model.ts';
 
 /** A machine's clock that runs, and stands where the test wants it. */
@@ -98,6 +99,7 @@ export class TestGateway {
         clock: this.clock,
         input: Readable.from([input]),
         print: (text) => void this.printed.push(text),
+        speaker: english,
       },
     );
   }

@@ -8,9 +8,8 @@ export const HELP = translations({
   'configuration (default: $FMS_AGENT_CONFIG or {path})':
     '설정 파일 (기본값: $FMS_AGENT_CONFIG 또는 {path})',
   configuration: '설정 파일',
-  'of messages: en or ko (default: $FMS_LANGUAGE, or that of the system)':
-    '메시지의 언어: en 또는 ko (기본값: $FMS_LANGUAGE 또는 시스템 언어)',
-  'of messages': '메시지의 언어',
+  'of messages (default: $FMS_LANGUAGE, or that of the system)':
+    '메시지의 언어 (기본값: $FMS_LANGUAGE 또는 시스템의 언어)',
   'run until stopped; SIGHUP reads the configuration again':
     '멈출 때까지 실행합니다. SIGHUP을 받으면 설정을 다시 읽습니다 (로그는 영어)',
   'check the configuration, then read each device once': '설정을 검사하고 장치를 한 번씩 읽습니다',
@@ -33,26 +32,6 @@ export const HELP = translations({
   'read every page and every chunk': '모든 페이지와 청크를 읽어 검사합니다',
   'save what can be read into a new file': '읽을 수 있는 것을 새 파일로 옮깁니다',
   'write all readings to standard output': '모든 측정값을 표준 출력으로 내보냅니다',
-
-  // Of the parser of command lines.
-  'display help for command': '도움말을 출력합니다',
-  'output the version number': '버전을 출력합니다',
-  'Usage:': '사용법:',
-  'Arguments:': '인자:',
-  'Options:': '옵션:',
-  'Commands:': '명령:',
-  "error: unknown command '{name}'": "오류: 알 수 없는 명령 '{name}'",
-  "error: unknown option '{name}'": "오류: 알 수 없는 옵션 '{name}'",
-  "error: missing required argument '{name}'": "오류: 인자 '{name}'이(가) 필요합니다",
-  "error: option '{option}' argument missing": "오류: 옵션 '{option}'에 값이 필요합니다",
-  "error: option '{option}' argument '{value}' is invalid. Allowed choices are {choices}.":
-    "오류: 옵션 '{option}'의 값 '{value}'이(가) 잘못되었습니다. 쓸 수 있는 값: {choices}",
-  "error: too many arguments for '{command}'. Expected {expected} but got {received}: {names}.":
-    "오류: '{command}'의 인자가 너무 많습니다({expected}까지 쓸 수 있는데 {received}개): {names}",
-  '{count} argument': '{count}개',
-  '{count} arguments': '{count}개',
-  '(Did you mean {name}?)': '({name}을(를) 쓰려고 했습니까?)',
-  '(Did you mean one of {names}?)': '(다음 가운데 하나를 쓰려고 했습니까: {names})',
 });
 
 export const CHECK = translations({

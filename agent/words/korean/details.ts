@@ -134,5 +134,29 @@ export const OTHERS = translations({
   'spawn {program} EACCES': '프로그램 {program}을(를) 실행할 권한이 없습니다(EACCES)',
   'file is not a database': 'SQLite 파일이 아닙니다',
   'database disk image is malformed': 'SQLite 파일이 손상되었습니다',
+
+  // Of the parser of command lines, line by line.
+  'display help for command': '도움말을 출력합니다',
+  'output the version number': '버전을 출력합니다',
+  'Usage:': '사용법:',
+  'Arguments:': '인자:',
+  'Options:': '옵션:',
+  'Commands:': '명령:',
+  '{text} (choices: {choices})': '{text} (선택: {choices})',
+  '(choices: {choices}, default: {default})': '(선택: {choices}, 기본값: {default})',
+  "error: unknown command '{name}'": "오류: 알 수 없는 명령 '{name}'",
+  "error: unknown option '{name}'": "오류: 알 수 없는 옵션 '{name}'",
+  "error: missing required argument '{name}'": "오류: 인자 '{name}'이(가) 필요합니다",
+  "error: option '{option}' argument missing": "오류: 옵션 '{option}'에 값이 필요합니다",
+  "error: option '{option}' argument '{value}' is invalid. Allowed choices are {choices}.":
+    "오류: 옵션 '{option}'의 값 '{value}'은(는) 쓸 수 없습니다. 쓸 수 있는 값: {choices}.",
+  "error: too many arguments for '{command}'. Expected {expected} argument but got {received}: {names}.":
+    "오류: '{command}'의 인자가 너무 많습니다({received}개, 최대 {expected}개): {names}.",
+  "error: too many arguments for '{command}'. Expected {expected} arguments but got {received}: {names}.":
+    "오류: '{command}'의 인자가 너무 많습니다({received}개, 최대 {expected}개): {names}.",
+  '(Did you mean one of {names}?)': '(다음 가운데 하나를 쓰려고 했습니까? {names})',
+  '(Did you mean {name}?)': '({name}을(를) 쓰려고 했습니까?)',
+
+  // A code, path or address before anything else.
   '{place}: {rest}': '{place}: {rest}',
 });

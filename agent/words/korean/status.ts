@@ -30,6 +30,8 @@ export const STATUS = translations({
     '오프라인 ({connection}, {span} 뒤 다시 시도), {url}; {acknowledged}',
   'nothing acknowledged yet': '아직 수신 확인 없음',
   'last acknowledgement {ago}': '마지막 수신 확인 {ago}',
+  ok: '정상',
+  online: '온라인',
   connecting: '연결 중',
   waiting: '대기 중',
   "{count} readings sent: the broker has them; waiting for the collector's acknowledgement":
@@ -77,5 +79,4 @@ export const STATUS = translations({
   failing: '실패',
   open: '일시 중지',
   stopped: '중지됨',
-  starting: '시작 중',
 });
