@@ -4,14 +4,14 @@
  * With CI=true a missing component is a failure.
  */
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, globSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fetchDebianMachine, whyNoDebianMachine } from './support/debian-machine.ts';
-import { fetchKafka, kafkaFiles } from './support/kafka/cache.ts';
-import { archiveClasses } from './support/kafka/classes.ts';
-import { ARM64_LIBRARIES, packagedAgent } from './support/packaged.ts';
-import { packagedCollector } from './support/packaged-collector.ts';
+import { whyNoDebianMachine } from './support/debian-machine.ts';
+import { containersMissing } from './support/image/container.ts';
+import { kafkaFiles } from './support/kafka/cache.ts';
+import { ARM64_LIBRARIES } from './support/packaged.ts';
 import { findProgram } from './support/programs.ts';
 
 interface Component {
@@ -98,21 +98,8 @@ for (const component of components) {
   );
 }
 
-if (kafkaFiles() === undefined && findProgram('java') && findProgram('mvn')) {
-  console.log("test set-up: fetching Kafka's jars (43 MB) from Maven Central");
-  try {
-    fetchKafka();
-  } catch (error) {
-    reportMissing(`Kafka's jars (${KAFKA_TESTS}): ${(error as Error).message}`);
-  }
-}
-
-if (findProgram('java') !== undefined)
-  await archiveClasses().catch((error: unknown) =>
-    console.log(`test set-up: brokers start slower: ${(error as Error).message}`),
-  );
-
-buildPackages();
+console.log('test set-up: Kafka, packages and systems to run them on, unless they are there');
+await Promise.all([kafka(), packages(), systems()]);
 
 if (!complete && process.env.CI === 'true') {
   console.log('test set-up: with CI=true a missing component is a failure.');
@@ -130,20 +117,43 @@ function buildPages(): void {
   if (status !== 0) process.exitCode = 1;
 }
 
+async function kafka(): Promise<void> {
+  if (findProgram('java') === undefined) return;
+  const said = await prepare('kafka');
+  if (said !== '') reportMissing(`Kafka's jars (${KAFKA_TESTS}): ${said}`);
+}
+
 /** Several test files want them at once; built here, they are built once, and when a source has changed. */
-function buildPackages(): void {
+async function packages(): Promise<void> {
   if (findProgram('dpkg-deb') === undefined || findProgram('strip') === undefined) return;
-  console.log('test set-up: packages, unless they are there, and a Debian to install them on');
-  const crossed = findProgram('aarch64-linux-gnu-strip') !== undefined;
-  try {
-    packagedAgent();
-    if (crossed) packagedAgent({ architecture: 'arm64' });
-    packagedCollector();
-    if (whyNoDebianMachine() === false) fetchDebianMachine();
-  } catch (error) {
-    console.log(error);
-    process.exitCode = 1;
-  }
+  await Promise.all(['agent', 'collector'].map(needed));
+}
+
+async function systems(): Promise<void> {
+  const machine = whyNoDebianMachine() === false ? needed('debian-machine') : undefined;
+  // Else its test makes it, or says why not.
+  const image = containersMissing() === false ? prepare('image-base') : undefined;
+  await Promise.all([machine, image]);
+}
+
+/** Without it no tests are run. */
+async function needed(name: string): Promise<void> {
+  const said = await prepare(name);
+  if (said === '') return;
+  console.log(`test set-up: ${name}: ${said}`);
+  process.exitCode = 1;
+}
+
+/** Empty, or why it could not be made. */
+async function prepare(name: string): Promise<string> {
+  const program = join(import.meta.dirname, 'support/prepare.ts');
+  const child = spawn(process.execPath, [program, name], { stdio: ['ignore', 'inherit', 'pipe'] });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  return code === 0 ? '' : said || `ended with ${code}`;
 }
 
 function reportMissing(what: string): void {
