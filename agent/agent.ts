@@ -1,6 +1,6 @@
 /** Wires the stages together and leads them through start, reload and end. */
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { GAPS_PER_BATCH_MAX } from '../proto/limits.ts';
 import type { GatewayState } from '../proto/model.ts';
@@ -22,8 +22,8 @@ import { errorFields } from './log.ts';
 import type { ReaderType } from './readers/spec.ts';
 import type { Scheduler } from './scheduler.ts';
 import { BufferSink } from './sink.ts';
+import { StatusPage } from './status/page.ts';
 import type { AgentSnapshot } from './status/snapshot.ts';
-import type { StatusServer } from './status/status.ts';
 import type { Clock, ReaderOutput, Sink } from './types.ts';
 
 export interface AgentDeps {
@@ -43,8 +43,6 @@ export interface AgentDeps {
 
 /** The buffer's file, in data_dir. */
 export const BUFFER_FILE = 'buffer.sqlite';
-/** Where the status page is, in data_dir, for when the port is chosen by the system. */
-export const STATUS_FILE = 'status.json';
 
 /**
  * How long the start gives its all to the first reading. The forwarder and the status page, whose
@@ -52,7 +50,6 @@ export const STATUS_FILE = 'status.json';
  */
 const HEAD_START_MS = 300;
 const SECOND_MS = 1_000;
-const STATUS_RETRY_MS = 30_000;
 /** SIGTERM has five seconds for everything. */
 const FORWARDER_GRACE_MS = 1_800;
 const RELOAD_GRACE_MS = 1_000;
@@ -74,8 +71,7 @@ export class Agent {
   #keeper: IdentityKeeper | undefined;
   /** Of a gateway whose certificate comes from elsewhere. */
   #certificate: CertificateFacts | undefined;
-  #status: StatusServer | undefined;
-  #statusRetry: NodeJS.Timeout | undefined;
+  readonly #status: StatusPage;
   readonly #secondTimer: NodeJS.Timeout;
   /** The disk refuses: since the last look commits failed and none was made. */
   #diskRefuses = false;
@@ -132,6 +128,11 @@ export class Agent {
       filterOf: (device) => this.#devices.filterOf(device),
     });
     this.#devices = new Devices({ ...deps, clock, sink: this.#announceFirst(sink) });
+    this.#status = new StatusPage({
+      dataDir: config.dataDir,
+      snapshot: () => this.snapshot(),
+      log,
+    });
   }
 
   /** Starts the readers, then the rest. Resolves when the readers run. */
@@ -199,14 +200,13 @@ export class Agent {
     log.info('fms-agent ends');
     this.#stopping = true;
     clearInterval(this.#secondTimer);
-    clearTimeout(this.#statusRetry);
+    this.#status.giveUp();
     this.#keeper?.stop();
     await this.#flushWhile(this.#devices.stop());
     await this.#starting;
     await this.#changing;
     await this.#forwarder?.close({ graceMs: FORWARDER_GRACE_MS, lastState: true });
-    await this.#status?.close();
-    rmSync(join(this.#config.dataDir, STATUS_FILE), { force: true });
+    await this.#status.close();
     const { readings } = this.#buffer.stats();
     await this.#buffer.close();
     log.info('fms-agent has ended', { readings_waiting: readings });
@@ -247,7 +247,7 @@ export class Agent {
     clearTimeout(timer);
     if (this.#stopping) return;
     await this.#startForwarder();
-    await this.#startStatus();
+    await this.#status.open(this.#config.status);
   }
 
   async #startForwarder(): Promise<void> {
@@ -310,25 +310,6 @@ export class Agent {
       onChange: () => void this.#forwarder?.reconnect(RELOAD_GRACE_MS),
       isOnline: () => this.#forwarder?.status().connection === 'online',
     });
-  }
-
-  /** Without its status page the agent goes on: readings matter more. It tries again. */
-  async #startStatus(): Promise<void> {
-    const { host, port, enabled } = this.#config.status;
-    if (!enabled) return;
-    const { startStatus } = await import('./status/status.ts');
-    if (this.#stopping) return;
-    try {
-      this.#status = await startStatus({ host, port, snapshot: () => this.snapshot() });
-      const address = { host, port: this.#status.port, pid: process.pid };
-      writeFileSync(join(this.#config.dataDir, STATUS_FILE), `${JSON.stringify(address)}\n`);
-      this.#deps.log.info('status page', { url: `http://${host}:${address.port}/status` });
-    } catch (error) {
-      if (this.#statusRetry === undefined) {
-        this.#deps.log.warn('no status page; the agent works without it', errorFields(error));
-      }
-      this.#statusRetry = setTimeout(() => void this.#startStatus(), STATUS_RETRY_MS);
-    }
   }
 
   #everySecond(): void {
@@ -395,12 +376,8 @@ export class Agent {
       await this.#forwarder?.close({ graceMs: RELOAD_GRACE_MS, lastState: false });
       await this.#startForwarder();
     }
-    if (!isSame(before.status, kept.status) || this.#status === undefined) {
-      clearTimeout(this.#statusRetry);
-      this.#statusRetry = undefined;
-      await this.#status?.close();
-      this.#status = undefined;
-      await this.#startStatus();
+    if (!isSame(before.status, kept.status) || !this.#status.isOpen) {
+      await this.#status.open(kept.status);
     }
     log.info('configuration taken over', {
       devices_started: started,

@@ -2,9 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { STATUS_FILE } from '../agent.ts';
 import type { AgentConfig } from '../config/values.ts';
 import { AgentError } from '../errors.ts';
+import { STATUS_FILE } from './page.ts';
 import type { StatusJson } from './status.ts';
 
 const TIMEOUT_MS = 5_000;
