@@ -3,11 +3,12 @@
 import { setFlagsFromString } from 'node:v8';
 import type { ServiceManager } from '../../proto/systemd.ts';
 import { takeServiceManager } from '../../proto/systemd.ts';
-import type { CollectorDeps, RunningCollector } from '../collector.ts';
+import type { RunningCollector } from '../collector.ts';
 import { startCollector } from '../collector.ts';
 import { COMPONENTS } from '../config.ts';
 import { CollectorError } from '../errors.ts';
 import { createLogger } from '../logger.ts';
+import type { CollectorDeps } from '../parts/running.ts';
 import { ProfilesInvalid } from '../profiles/load.ts';
 import type { Logger } from '../types.ts';
 import { configOrMistakes, warningsOf } from './check.ts';

@@ -11,6 +11,7 @@ import type { ConsumerSession, Log } from '../log/log.ts';
 import type { SharedRun } from '../shares.ts';
 import { runShare } from '../shares.ts';
 import type { Logger } from '../types.ts';
+import type { Team } from './team.ts';
 
 const NAME = 'jobs';
 /** Not events: of those there are always new ones, which would pile up while nobody has the lease. */
@@ -21,10 +22,7 @@ const RETRY_MS = 3_000;
 
 export interface JobsLeaseOptions {
   log: Log;
-  /** This process is the one to run them. */
-  isFirst: () => boolean;
-  /** As Share.onChange. */
-  onChange: (listener: () => void) => () => void;
+  team: Pick<Team, 'isFirst' | 'onChange'>;
   /** `renew` rejects when another process has the lease: to be called before anything is stored. */
   startJobs: (renew: () => Promise<void>) => Jobs;
   logger: Logger;
@@ -37,10 +35,11 @@ export class JobsLease {
 
   constructor(options: JobsLeaseOptions) {
     this.#options = options;
+    const { team } = options;
     const share = {
       exclusive: false,
-      owned: () => new Set(options.isFirst() ? [PARTITION] : []),
-      onChange: options.onChange,
+      owned: () => new Set(team.isFirst('serve') ? [PARTITION] : []),
+      onChange: (listener: () => void) => team.onChange(listener),
     };
     this.#run = runShare(share, (_, signal) => this.#lead(signal));
   }

@@ -38,6 +38,12 @@ export class WrittenPositions {
       : undefined;
   }
 
+  /** Records before `next` that the store may not have yet; all of them where nobody has written any. */
+  unread(topic: OutputTopic, partition: number, next: number): number {
+    const position = this.position(topic, partition);
+    return position === undefined ? Number.POSITIVE_INFINITY : Math.max(0, next - position);
+  }
+
   /** Of all partitions; `own`: what the writers of this process know better. */
   all(own: readonly Place[]): Place[] {
     const places: Place[] = [];
