@@ -72,9 +72,12 @@ export async function run(
       stop(0).catch(die);
     });
 
+  // During the start the profiles may have been read already: they are read again once it is over.
+  let isReloadDue = false;
   process.on('SIGHUP', () => {
     logger.info({ signal: 'SIGHUP' }, 'reading the device profiles again');
-    collector?.reload().catch(die);
+    if (collector === undefined) isReloadDue = true;
+    else collector.reload().catch(die);
   });
 
   for (const warning of warningsOf(config)) logger.warn({}, warning);
@@ -89,7 +92,8 @@ export async function run(
   } catch (error) {
     die(error);
   }
-  // A signal during the start found nothing to stop yet: the process has been told to exit by then.
+  if (isReloadDue) collector?.reload().catch(die);
+  // A SIGTERM during the start found nothing to stop yet: the process has been told to exit by then.
   const failure = await collector?.failed;
   if (failure !== undefined && !stopping) {
     sayFailure(logger, failure);

@@ -17,6 +17,7 @@ import { silentLogger } from '../../support/silent-logger.ts';
 t.setTimeout(1_200_000);
 
 const MAIN = join(import.meta.dirname, '../../../collector/main.ts');
+const RELOADED = join(import.meta.dirname, '../../support/reloaded-collector.ts');
 
 class Program {
   readonly child: ChildProcess;
@@ -24,12 +25,12 @@ class Program {
   readonly #http: number;
   said = '';
 
-  constructor(t: Test, folder: string, http: number) {
+  constructor(t: Test, folder: string, http: number, main = MAIN, env: NodeJS.ProcessEnv = {}) {
     this.#http = http;
     this.child = spawn(
       process.execPath,
-      [MAIN, 'run', '--config', join(folder, 'collector.yaml')],
-      { stdio: ['ignore', 'pipe', 'pipe'] },
+      [main, 'run', '--config', join(folder, 'collector.yaml')],
+      { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
     );
     for (const stream of [this.child.stdout, this.child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
@@ -112,4 +113,21 @@ t.test('profiles at the start, and on SIGHUP', async (t) => {
       return profiles.a.channels.x.max;
     });
   t.same(limits, [2, 2, 3], 'two starts and a reload');
+});
+
+t.test('SIGHUP during the start: what changed meanwhile holds after it', async (t) => {
+  const [http, mqtt] = [await freePort(), await freePort()];
+  const folder = t.testdir({
+    'collector.yaml': `data_dir: data\nprofiles_dir: profiles\nhttp: { port: ${http} }\naccess: { this_machine: viewer }\nmqtt: { port: ${mqtt} }\n`,
+    profiles: { 'a.yaml': 'channels: { x: { min: 1, max: 2 } }\n' },
+  });
+  const PROFILE = 'channels: { x: { min: 1, max: 3 } }\n';
+  const program = new Program(t, folder, http, RELOADED, { PROFILE });
+  // The folder is watched from after the change on: nothing but the signal tells of it.
+  await program.metric(/^fms_collector_configuration_reloads_total\{result="changed"/, 1);
+  await program.metric(/^fms_collector_configuration_pending/, 0);
+  t.match(
+    program.said,
+    /reading the device profiles again.*collector is running.*profiles changed/s,
+  );
 });
