@@ -29,6 +29,24 @@ function compressed(): Plugin {
   };
 }
 
+/**
+ * Nothing is painted before the program has chosen light or dark (app/preferences.tsx): inline scripts, which could do
+ * it at once, the content security policy forbids. A browser that cannot wait so shows an empty ground meanwhile.
+ */
+function paintedInItsColours(): Plugin {
+  return {
+    name: 'fms-painted-in-its-colours',
+    transformIndexHtml: {
+      order: 'post',
+      handler: (html) =>
+        html.replace(
+          /<script type="module"(?=[^>]* src="\/(assets|src)\/)/,
+          '$& blocking="render"',
+        ),
+    },
+  };
+}
+
 export default defineConfig({
   root: import.meta.dirname,
   // Inlined pictures and fonts would need more than the content security policy allows.
@@ -42,7 +60,7 @@ export default defineConfig({
       checks: { moduleLevelDirective: false },
     },
   },
-  plugins: [compressed()],
+  plugins: [compressed(), paintedInItsColours()],
   server: {
     proxy: { '/api': process.env.FMS_COLLECTOR_URL ?? 'http://127.0.0.1:8080' },
   },

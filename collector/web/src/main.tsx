@@ -4,11 +4,12 @@ import { createRoot } from 'react-dom/client';
 import { ApiFailure } from './api/client.ts';
 import { askAhead } from './app/ahead.ts';
 import { App } from './app/app.tsx';
-import { PreferencesProvider } from './app/preferences.tsx';
+import { PreferencesProvider, showFirstColours } from './app/preferences.tsx';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/ui.css';
 
+showFirstColours();
 /** Links of earlier versions: `/#/device/plant/D01`. */
 if (location.hash.startsWith('#/')) history.replaceState(null, '', location.hash.slice(1));
 
@@ -23,7 +24,6 @@ const client = new QueryClient({
       // The browser's word on its network says nothing of a collector on the same machine.
       networkMode: 'always',
     },
-    mutations: { networkMode: 'always' },
   },
 });
 

@@ -109,3 +109,14 @@ export interface DeviceItem {
   expected_interval_ms: number | null;
   channels: Channel[];
 }
+
+/** Of /api/v1/events. */
+export interface FmsEvent {
+  site: string;
+  gateway: string;
+  device: string;
+  time_ms: number;
+  kind: string;
+  severity: 'info' | 'warning' | 'error';
+  detail: Record<string, unknown>;
+}

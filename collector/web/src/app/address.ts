@@ -37,9 +37,27 @@ export function useAddress<Key extends string>(
   return [address, change];
 }
 
+/** Whether one of them is in the address. */
+export function isFiltered<Key extends string>(
+  address: Address<NoInfer<Key>>,
+  keys: readonly Key[],
+): boolean {
+  return keys.some((key) => address[key] !== '');
+}
+
 /** `value` when it is one of these, else the first one: addresses may say anything. */
 export function oneOf<T extends string>(values: readonly [T, ...T[]], value: string): T {
   return values.find((known) => known === value) ?? values[0];
+}
+
+/** Of the page of a device. */
+export function devicePath({ site, device }: { site: string; device: string }): string {
+  return `/device/${encodeURIComponent(site)}/${encodeURIComponent(device)}`;
+}
+
+/** Of the page of a gateway. */
+export function gatewayPath({ site, gateway }: { site: string; gateway: string }): string {
+  return `/gateways/${encodeURIComponent(site)}/${encodeURIComponent(gateway)}`;
 }
 
 /**

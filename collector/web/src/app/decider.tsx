@@ -7,6 +7,8 @@ import { usePermissions } from './session.ts';
 
 const STORED_AS = 'fms.name';
 const NAME_MAX = 128;
+/** What the collector keeps of a note or a reason. */
+export const NOTE_CHARS_MAX = 500;
 
 export interface Decider {
   /** '' while nobody has said it. */
@@ -50,6 +52,27 @@ export function DeciderField({ decider }: { decider: Decider }): ReactNode {
         onChange={({ target }) => decider.setName(target.value)}
       />
       <small>{say('your_name_note')}</small>
+    </label>
+  );
+}
+
+/** What else they say of it; it may be left empty. */
+export function NoteField(props: {
+  label: string;
+  note: string;
+  onChange: (note: string) => void;
+}): ReactNode {
+  const { label, note, onChange } = props;
+  return (
+    <label>
+      {label}
+      <input
+        name="note"
+        maxLength={NOTE_CHARS_MAX}
+        autoComplete="off"
+        value={note}
+        onChange={({ target }) => onChange(target.value)}
+      />
     </label>
   );
 }

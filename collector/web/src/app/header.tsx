@@ -122,7 +122,7 @@ function User(): ReactNode {
       <Link href="/admin/me" title={say('logged_in_as', { name })}>
         <bdi>{name}</bdi>
       </Link>{' '}
-      <button type="button" className="act" onClick={() => logOut.mutate()}>
+      <button type="button" className="act" onClick={logOut}>
         {say('log_out')}
       </button>
     </p>

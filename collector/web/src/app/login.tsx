@@ -8,6 +8,8 @@ import { useCommonSay } from '../i18n/say.ts';
 import { Dialog } from '../ui/dialog.tsx';
 import { FormError } from '../ui/states.tsx';
 import { ConnectionBanner } from './connection.tsx';
+import { useDeed } from './deed.ts';
+import { failureText } from './failure_text.ts';
 import { useLeave, useLogIn, useSessionQuery } from './session.ts';
 
 export function LoginPage(): ReactNode {
@@ -44,14 +46,15 @@ function LoginForm({ name: given }: { name?: string }): ReactNode {
   const logIn = useLogIn();
   const [typed, setTyped] = useState('');
   const [password, setPassword] = useState('');
-  const waitSeconds = useWait(logIn.error);
+  const { isSending, error, run } = useDeed();
+  const waitSeconds = useWait(error);
   const name = given ?? typed;
   return (
     <form
       className="form"
       onSubmit={(event) => {
         event.preventDefault();
-        if (waitSeconds === 0) logIn.mutate({ name, password });
+        if (waitSeconds === 0) void run(() => logIn({ name, password }));
       }}
     >
       <label>
@@ -79,8 +82,8 @@ function LoginForm({ name: given }: { name?: string }): ReactNode {
           onChange={({ target }) => setPassword(target.value)}
         />
       </label>
-      <FormError text={logIn.error === null ? '' : words(logIn.error, waitSeconds, say)} />
-      <button type="submit" className="act main" disabled={logIn.isPending || waitSeconds > 0}>
+      <FormError text={words(error, waitSeconds, say)} />
+      <button type="submit" className="act main" disabled={isSending || waitSeconds > 0}>
         {say('log_in')}
       </button>
     </form>
@@ -88,7 +91,7 @@ function LoginForm({ name: given }: { name?: string }): ReactNode {
 }
 
 /** Seconds until the collector listens again; 0: it does. */
-function useWait(error: Error | null): number {
+function useWait(error: unknown): number {
   const waitSeconds =
     error instanceof ApiFailure && error.status === 429 ? (error.retryAfterSeconds ?? 1) : 0;
   const [left, setLeft] = useState({ error, seconds: waitSeconds });
@@ -107,8 +110,9 @@ function useWait(error: Error | null): number {
   return left.error === error ? left.seconds : waitSeconds;
 }
 
-function words(error: Error, waitSeconds: number, say: Say): string {
-  if (!(error instanceof ApiFailure)) return error.message;
+function words(error: unknown, waitSeconds: number, say: Say): string {
+  if (error === undefined) return '';
+  if (!(error instanceof ApiFailure)) return failureText(error, say);
   if (error.status === 0) return say('login_unanswered');
   if (error.status === 429)
     return waitSeconds === 0 ? say('login_waited') : say('login_wait', { seconds: waitSeconds });

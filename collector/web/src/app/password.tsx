@@ -6,6 +6,8 @@ import { ApiFailure } from '../api/client.ts';
 import type { Say } from '../i18n/say.ts';
 import { useCommonSay } from '../i18n/say.ts';
 import { FormError } from '../ui/states.tsx';
+import { useDeed } from './deed.ts';
+import { failureText } from './failure_text.ts';
 import { useChangePassword, useLogOut } from './session.ts';
 
 const PASSWORD_CHARS_MIN = 10;
@@ -19,7 +21,7 @@ export function PasswordPage(): ReactNode {
       <p>{say('must_change')}</p>
       <PasswordForm />
       <p>
-        <button type="button" className="act" onClick={() => logOut.mutate()}>
+        <button type="button" className="act" onClick={logOut}>
           {say('log_out')}
         </button>
       </p>
@@ -30,10 +32,12 @@ export function PasswordPage(): ReactNode {
 export function PasswordForm({ onDone }: { onDone?: () => void }): ReactNode {
   const say = useCommonSay();
   const change = useChangePassword();
+  const { isSending, error, run } = useDeed();
   const [current, setCurrent] = useState('');
   const [next, setNext] = useState('');
   const [again, setAgain] = useState('');
-  const done = (): void => {
+  const submit = async (): Promise<void> => {
+    await change({ current, next });
     for (const set of [setCurrent, setNext, setAgain]) set('');
     onDone?.();
   };
@@ -62,23 +66,23 @@ export function PasswordForm({ onDone }: { onDone?: () => void }): ReactNode {
       className="form"
       onSubmit={(event) => {
         event.preventDefault();
-        if (next === again) change.mutate({ current, next }, { onSuccess: done });
+        if (next === again) void run(submit);
       }}
     >
       {field('password', current, setCurrent)}
       {field('new_password', next, setNext)}
       {field('repeat_password', again, setAgain)}
-      <FormError text={differs ? say('passwords_differ') : words(change.error, say)} />
-      <button type="submit" className="act main" disabled={change.isPending || differs}>
+      <FormError text={differs ? say('passwords_differ') : words(error, say)} />
+      <button type="submit" className="act main" disabled={isSending || differs}>
         {say('change_password')}
       </button>
     </form>
   );
 }
 
-function words(error: Error | null, say: Say): string {
-  if (error === null) return '';
-  if (!(error instanceof ApiFailure)) return error.message;
+function words(error: unknown, say: Say): string {
+  if (error === undefined) return '';
+  if (!(error instanceof ApiFailure)) return failureText(error, say);
   if (error.status === 429) return say('login_wait', { seconds: error.retryAfterSeconds ?? '?' });
   return error.code === 'API_PASSWORD_REFUSED'
     ? say('password_refused', { message: error.message })

@@ -1,7 +1,7 @@
 /** Who looks at the pages, and what they may. The collector decides; the pages only leave out what it would refuse. */
 
 import type { Query, UseQueryResult } from '@tanstack/react-query';
-import { queryOptions, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { ApiFailure, ask, onRefused, rememberCsrf, send } from '../api/client.ts';
 import type { Role, Session } from '../api/types.ts';
@@ -95,35 +95,32 @@ function isAtLeast(role: Role, wanted: Role): boolean {
 }
 
 /**
- * Begins a session. Everything is asked anew as this user; where it is the one whose session ended, what is on the
- * page stays.
+ * Begins a session; rejects with ApiFailure. Everything is asked anew as this user; where it is the one whose session
+ * ended, what is on the page stays.
  */
-export function useLogIn() {
+export function useLogIn(): (asked: { name: string; password: string }) => Promise<void> {
   const client = useQueryClient();
-  return useMutation({
-    mutationFn: (asked: { name: string; password: string }) =>
-      send<Session>('POST', 'session', asked),
-    onSuccess: (session) => {
-      rememberCsrf(session.csrf ?? '');
-      const before = client.getQueryData<KnownSession | null>(KEY);
-      const goesOn = before?.hasEnded === true && before.user.name === session.user.name;
-      const known: KnownSession = { ...session, hasEnded: false };
-      client.setQueryData(KEY, known);
-      // Nothing else is answered before the password has been changed.
-      if (session.must_change_password) return;
-      // Not clear(): what is on the page would not hear of the new data any more.
-      void (goesOn ? client.invalidateQueries(OTHERS) : client.resetQueries(OTHERS));
-    },
-  });
+  return async (asked) => {
+    const session = await send<Session>('POST', 'session', asked);
+    rememberCsrf(session.csrf ?? '');
+    const before = client.getQueryData<KnownSession | null>(KEY);
+    const goesOn = before?.hasEnded === true && before.user.name === session.user.name;
+    const known: KnownSession = { ...session, hasEnded: false };
+    client.setQueryData(KEY, known);
+    // Nothing else is answered before the password has been changed.
+    if (session.must_change_password) return;
+    // Not clear(): what is on the page would not hear of the new data any more.
+    void (goesOn ? client.invalidateQueries(OTHERS) : client.resetQueries(OTHERS));
+  };
 }
 
-export function useLogOut() {
+export function useLogOut(): () => void {
   const client = useQueryClient();
-  return useMutation({
-    mutationFn: () => send('DELETE', 'session'),
+  return () => {
     // Also after a refusal: the session is over then.
-    onSettled: () => client.resetQueries(),
-  });
+    const over = (): Promise<void> => client.resetQueries();
+    send('DELETE', 'session').then(over, over);
+  };
 }
 
 /** Leaves a session that has ended, with all that is on the page. */
@@ -132,15 +129,13 @@ export function useLeave(): () => void {
   return () => void client.resetQueries();
 }
 
-export function useChangePassword() {
+/** Rejects with ApiFailure. */
+export function useChangePassword(): (asked: { current: string; next: string }) => Promise<void> {
   const client = useQueryClient();
-  return useMutation({
-    mutationFn: (asked: { current: string; next: string }) =>
-      send('POST', 'session/password', asked),
-    onSuccess: async () => {
-      // A new cookie needs the new csrf that comes with it.
-      await client.invalidateQueries({ queryKey: KEY });
-      await client.resetQueries({ ...OTHERS, type: 'inactive' });
-    },
-  });
+  return async (asked) => {
+    await send('POST', 'session/password', asked);
+    // A new cookie needs the new csrf that comes with it.
+    await client.invalidateQueries({ queryKey: KEY });
+    await client.resetQueries({ ...OTHERS, type: 'inactive' });
+  };
 }

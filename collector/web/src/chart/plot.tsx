@@ -8,7 +8,6 @@ import { usePreferences } from '../app/preferences.tsx';
 import { formatValue, timeFormat } from '../i18n/format.ts';
 
 const DAY_S = 86_400;
-const DARK = '(prefers-color-scheme: dark)';
 
 /** Columns: x ascending (seconds since 1970 where x is time), then one a series; null: nothing there. */
 export type PlotData = uPlot.AlignedData;
@@ -32,40 +31,32 @@ export function Plot(props: PlotProps): ReactNode {
   const { label, data, heightPx, timeZone, options, window: shown, onPlot } = props;
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
-  const { language, theme } = usePreferences();
+  const { language, colours } = usePreferences();
   const latest = useRef({ data, shown, onPlot });
   latest.current = { data, shown, onPlot };
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another theme has other colours
+  // biome-ignore lint/correctness/useExhaustiveDependencies: charts keep the colours that they were made in
   useEffect(() => {
     const node = place.current;
     if (node === null) return;
-    const make = (): void => {
-      plot.current?.destroy();
-      const width = Math.max(node.clientWidth, 100);
-      const look = lookOf({ width, heightPx, timeZone, language, options });
-      const made = new uPlot(look, latest.current.data, node);
-      plot.current = made;
-      if (latest.current.shown !== undefined) made.setScale('x', latest.current.shown);
-      latest.current.onPlot?.(made);
-    };
-    make();
+    const width = Math.max(node.clientWidth, 100);
+    const look = lookOf({ width, heightPx, timeZone, language, options });
+    const made = new uPlot(look, latest.current.data, node);
+    plot.current = made;
+    if (latest.current.shown !== undefined) made.setScale('x', latest.current.shown);
+    latest.current.onPlot?.(made);
     const resized = new ResizeObserver(() => {
       const width = node.clientWidth;
-      if (width > 0 && width !== plot.current?.width)
-        plot.current?.setSize({ width, height: heightPx });
+      if (width > 0 && width !== made.width) made.setSize({ width, height: heightPx });
     });
     resized.observe(node);
-    const dark = matchMedia(DARK);
-    dark.addEventListener('change', make);
     return () => {
-      dark.removeEventListener('change', make);
       resized.disconnect();
       latest.current.onPlot?.(undefined);
-      plot.current?.destroy();
+      made.destroy();
       plot.current = undefined;
     };
-  }, [heightPx, timeZone, language, theme, options]);
+  }, [heightPx, timeZone, language, colours, options]);
 
   useEffect(() => {
     const { current } = plot;

@@ -11,6 +11,7 @@ import { zoneName } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
 import { Name } from '../../ui/mark.tsx';
 import { PeriodFields } from '../../ui/period.tsx';
+import { Select } from '../../ui/select.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
 import { Table } from '../../ui/table.tsx';
 import { Time } from '../../ui/time.tsx';
@@ -120,36 +121,22 @@ function Filters(props: {
   return (
     <search className="filters">
       {text('who', say('audit_who'))}
-      <label className="field">
-        <span>{say('audit_action')}</span>
-        <select
-          name="action"
-          value={address.action}
-          onChange={({ target }) => change({ action: target.value })}
-        >
-          <option value="">{say('audit_any')}</option>
-          {ACTIONS.map((action) => (
-            <option key={action} value={action}>
-              {say(`action_${action}`)}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label className="field">
-        <span>{say('site')}</span>
-        <select
-          name="site"
-          value={address.site}
-          onChange={({ target }) => change({ site: target.value })}
-        >
-          <option value="">{say('audit_any')}</option>
-          {sites.map(({ site }) => (
-            <option key={site} value={site}>
-              {site}
-            </option>
-          ))}
-        </select>
-      </label>
+      <Select
+        label={say('audit_action')}
+        name="action"
+        value={address.action}
+        options={ACTIONS.map((action) => [action, say(`action_${action}`)])}
+        any={say('audit_any')}
+        onChange={(action) => change({ action })}
+      />
+      <Select
+        label={say('site')}
+        name="site"
+        value={address.site}
+        options={sites.map(({ site }) => [site, site])}
+        any={say('audit_any')}
+        onChange={(site) => change({ site })}
+      />
       {text('text', say('audit_text'))}
       <PeriodFields
         period={address}

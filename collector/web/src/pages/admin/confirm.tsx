@@ -1,37 +1,30 @@
 /** Asks before something is done that cannot be taken back. */
 
 import type { ReactNode } from 'react';
-import { useState } from 'react';
-import { failureText } from '../../app/failure_text.ts';
-import { useSay } from '../../i18n/say.ts';
+import { useDeed } from '../../app/deed.ts';
+import { useCommonSay } from '../../i18n/say.ts';
 import { Dialog } from '../../ui/dialog.tsx';
 import { FormError } from '../../ui/states.tsx';
-import { ADMIN_WORDS } from './words.ts';
 
 export function ConfirmDialog(props: {
   title: string;
   children: ReactNode;
   /** On the button. */
   deed: string;
+  /** There is something to wait for first. */
+  isDisabled?: boolean;
   /** Closes when it resolves; what it rejects with is shown. */
   onConfirm: () => Promise<unknown>;
   onClose: () => void;
 }): ReactNode {
-  const { title, children, deed, onConfirm, onClose } = props;
-  const say = useSay(ADMIN_WORDS);
-  const [isSending, setSending] = useState(false);
-  const [problem, setProblem] = useState('');
-  const confirm = async (): Promise<void> => {
-    setSending(true);
-    setProblem('');
-    try {
+  const { title, children, deed, isDisabled = false, onConfirm, onClose } = props;
+  const say = useCommonSay();
+  const { isSending, problem, run } = useDeed();
+  const confirm = (): Promise<void> =>
+    run(async () => {
       await onConfirm();
       onClose();
-    } catch (error) {
-      setProblem(failureText(error, say));
-      setSending(false);
-    }
-  };
+    });
   return (
     <Dialog title={title} onClose={onClose}>
       {children}
@@ -41,7 +34,7 @@ export function ConfirmDialog(props: {
           type="button"
           className="act main"
           data-action="confirm"
-          disabled={isSending}
+          disabled={isSending || isDisabled}
           onClick={() => void confirm()}
         >
           {isSending ? say('sending') : deed}

@@ -1,12 +1,12 @@
 /** The own account: language, password, sessions; what one may. */
 
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { Link } from 'wouter';
 import { send } from '../../api/client.ts';
 import type { Language } from '../../api/types.ts';
-import { failureText } from '../../app/failure_text.ts';
+import { useDeed } from '../../app/deed.ts';
 import { PasswordForm } from '../../app/password.tsx';
 import { usePreferences } from '../../app/preferences.tsx';
 import { useLogOut, useSessionQuery } from '../../app/session.ts';
@@ -54,14 +54,12 @@ function LanguagePanel(props: { name: string; chosen: Language | null }): ReactN
   const say = useSay(ADMIN_WORDS);
   const { setLanguage } = usePreferences();
   const client = useQueryClient();
-  const change = useMutation({
-    mutationFn: (language: Language | null) =>
-      send('PATCH', `users/${encodeURIComponent(name)}`, { language }),
-    onSuccess: (_, language) => {
-      if (language !== null) setLanguage(language);
-      return client.invalidateQueries({ queryKey: ['session'] });
-    },
-  });
+  const { isSending, problem, run } = useDeed();
+  const change = async (language: Language | null): Promise<void> => {
+    await send('PATCH', `users/${encodeURIComponent(name)}`, { language });
+    if (language !== null) setLanguage(language);
+    await client.invalidateQueries({ queryKey: ['session'] });
+  };
   return (
     <div className="panel">
       <h2>{say('language')}</h2>
@@ -71,10 +69,11 @@ function LanguagePanel(props: { name: string; chosen: Language | null }): ReactN
         <select
           name="own_language"
           value={chosen ?? ''}
-          disabled={change.isPending}
-          onChange={({ target }) =>
-            change.mutate(LANGUAGES.find((one) => one === target.value) ?? null)
-          }
+          disabled={isSending}
+          onChange={({ target }) => {
+            const language = LANGUAGES.find((one) => one === target.value) ?? null;
+            void run(() => change(language));
+          }}
         >
           <option value="">{say('language_browser')}</option>
           <option value="en" lang="en">
@@ -85,7 +84,7 @@ function LanguagePanel(props: { name: string; chosen: Language | null }): ReactN
           </option>
         </select>
       </label>
-      <FormError text={change.error === null ? '' : failureText(change.error, say)} />
+      <FormError text={problem} />
     </div>
   );
 }
@@ -108,7 +107,7 @@ function SessionsPanel({ name }: { name: string }): ReactNode {
           onConfirm={async () => {
             await send('DELETE', `users/${encodeURIComponent(name)}/sessions`);
             // This one is over, too: back to the login.
-            logOut.mutate();
+            logOut();
           }}
           onClose={() => setAsked(false)}
         >

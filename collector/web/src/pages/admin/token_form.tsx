@@ -4,12 +4,11 @@ import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { send } from '../../api/client.ts';
 import type { Grant } from '../../api/types.ts';
-import { failureText } from '../../app/failure_text.ts';
+import { useDeed } from '../../app/deed.ts';
 import { collectorNowMs } from '../../app/overview.ts';
 import { useSessionQuery } from '../../app/session.ts';
 import { useSay } from '../../i18n/say.ts';
-import { Dialog } from '../../ui/dialog.tsx';
-import { FormError } from '../../ui/states.tsx';
+import { FormDialog } from '../../ui/form_dialog.tsx';
 import { GrantsField } from './grants_field.tsx';
 import { ADMIN_WORDS } from './words.ts';
 
@@ -30,70 +29,50 @@ export function TokenForm(props: {
   const [grants, setGrants] = useState<readonly Grant[]>(
     own.map(({ site }) => ({ site, role: 'viewer' })),
   );
-  const [isSending, setSending] = useState(false);
-  const [problem, setProblem] = useState('');
-  const submit = async (): Promise<void> => {
-    setSending(true);
-    setProblem('');
+  const { isSending, problem, run } = useDeed();
+  const make = async (): Promise<void> => {
     const expires_ms = days === 0 ? null : Math.floor(collectorNowMs()) + days * DAY_MS;
-    try {
-      const made = await send<{ token: string }>('POST', 'tokens', {
-        name: name.trim(),
-        grants,
-        expires_ms,
-      });
-      onMade(made.token);
-    } catch (error) {
-      setProblem(failureText(error, say));
-      setSending(false);
-    }
+    const asked = { name: name.trim(), grants, expires_ms };
+    const made = await send<{ token: string }>('POST', 'tokens', asked);
+    onMade(made.token);
   };
   return (
-    <Dialog title={say('token_add')} onClose={onClose}>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void submit();
-        }}
-      >
-        <label>
-          {say('token_name')}
-          <input
-            name="token_name"
-            autoComplete="off"
-            required
-            maxLength={NAME_MAX}
-            value={name}
-            onChange={({ target }) => setName(target.value)}
-          />
-        </label>
-        <label>
-          {say('expires')}
-          <select
-            name="expires"
-            value={days}
-            onChange={({ target }) => setDays(Number(target.value))}
-          >
-            {LIVES.map((life) => (
-              <option key={life} value={life}>
-                {life === 0 ? say('never') : say('in_days', { n: life })}
-              </option>
-            ))}
-          </select>
-        </label>
-        <GrantsField grants={grants} within={own} onChange={setGrants} />
-        <p className="note">{say('token_add_note')}</p>
-        <FormError text={grants.length === 0 ? say('token_needs_grant') : problem} />
-        <div className="actions">
-          <button type="submit" className="act main" disabled={isSending || grants.length === 0}>
-            {say(isSending ? 'sending' : 'token_make')}
-          </button>
-          <button type="button" className="act" onClick={onClose}>
-            {say('cancel')}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={say('token_add')}
+      problem={grants.length === 0 ? say('token_needs_grant') : problem}
+      deed={say('token_make')}
+      isSending={isSending}
+      isDisabled={grants.length === 0}
+      onSubmit={() => void run(make)}
+      onClose={onClose}
+    >
+      <label>
+        {say('token_name')}
+        <input
+          name="token_name"
+          autoComplete="off"
+          required
+          maxLength={NAME_MAX}
+          value={name}
+          onChange={({ target }) => setName(target.value)}
+        />
+      </label>
+      <label>
+        {say('expires')}
+        <select
+          name="expires"
+          value={days}
+          onChange={({ target }) => setDays(Number(target.value))}
+        >
+          {LIVES.map((life) => (
+            <option key={life} value={life}>
+              {life === 0 ? say('never') : say('in_days', { n: life })}
+            </option>
+          ))}
+        </select>
+      </label>
+      <GrantsField grants={grants} within={own} onChange={setGrants} />
+      <p className="note">{say('token_add_note')}</p>
+    </FormDialog>
   );
 }

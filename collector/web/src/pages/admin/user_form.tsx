@@ -4,11 +4,10 @@ import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { send } from '../../api/client.ts';
 import type { Grant } from '../../api/types.ts';
-import { failureText } from '../../app/failure_text.ts';
+import { useDeed } from '../../app/deed.ts';
 import { useSay } from '../../i18n/say.ts';
-import { Dialog } from '../../ui/dialog.tsx';
+import { FormDialog } from '../../ui/form_dialog.tsx';
 import { Name } from '../../ui/mark.tsx';
-import { FormError } from '../../ui/states.tsx';
 import { GrantsField } from './grants_field.tsx';
 import type { User } from './types.ts';
 import { ADMIN_WORDS } from './words.ts';
@@ -29,63 +28,45 @@ export function UserForm(props: {
   const [grants, setGrants] = useState<readonly Grant[]>(
     user?.grants ?? [{ site: '*', role: 'viewer' }],
   );
-  const [isSending, setSending] = useState(false);
-  const [problem, setProblem] = useState('');
-  const submit = async (): Promise<void> => {
-    setSending(true);
-    setProblem('');
-    try {
-      const made =
-        user === undefined
-          ? await send<Made>('POST', 'users', { name: name.trim(), grants })
-          : await send<Made>('PATCH', `users/${encodeURIComponent(user.name)}`, { grants });
-      onMade(made.name, made.password ?? null);
-    } catch (error) {
-      setProblem(failureText(error, say));
-      setSending(false);
-    }
+  const { isSending, problem, run } = useDeed();
+  const save = async (): Promise<void> => {
+    const made =
+      user === undefined
+        ? await send<Made>('POST', 'users', { name: name.trim(), grants })
+        : await send<Made>('PATCH', `users/${encodeURIComponent(user.name)}`, { grants });
+    onMade(made.name, made.password ?? null);
   };
   return (
-    <Dialog title={say(user === undefined ? 'user_add' : 'user_change')} onClose={onClose}>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void submit();
-        }}
-      >
-        {user === undefined ? (
-          <label>
-            {say('user_name')}
-            <input
-              name="new_user"
-              autoComplete="off"
-              autoCapitalize="none"
-              required
-              maxLength={NAME_MAX}
-              value={name}
-              onChange={({ target }) => setName(target.value)}
-            />
-          </label>
-        ) : (
-          <p>
-            <Name text={user.name} />
-          </p>
-        )}
-        <GrantsField grants={grants} onChange={setGrants} />
-        {isLast ? <p className="note">{say('last_admin')}</p> : null}
-        {user === undefined ? <p className="note">{say('user_add_note')}</p> : null}
-        <FormError text={problem} />
-        <div className="actions">
-          <button type="submit" className="act main" disabled={isSending}>
-            {say(isSending ? 'sending' : 'save')}
-          </button>
-          <button type="button" className="act" onClick={onClose}>
-            {say('cancel')}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={say(user === undefined ? 'user_add' : 'user_change')}
+      problem={problem}
+      deed={say('save')}
+      isSending={isSending}
+      onSubmit={() => void run(save)}
+      onClose={onClose}
+    >
+      {user === undefined ? (
+        <label>
+          {say('user_name')}
+          <input
+            name="new_user"
+            autoComplete="off"
+            autoCapitalize="none"
+            required
+            maxLength={NAME_MAX}
+            value={name}
+            onChange={({ target }) => setName(target.value)}
+          />
+        </label>
+      ) : (
+        <p>
+          <Name text={user.name} />
+        </p>
+      )}
+      <GrantsField grants={grants} onChange={setGrants} />
+      {isLast ? <p className="note">{say('last_admin')}</p> : null}
+      {user === undefined ? <p className="note">{say('user_add_note')}</p> : null}
+    </FormDialog>
   );
 }
 

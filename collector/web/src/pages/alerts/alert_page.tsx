@@ -5,7 +5,8 @@ import type { ReactNode } from 'react';
 import { useRef } from 'react';
 import { Link, useParams } from 'wouter';
 import { ApiFailure, ask } from '../../api/client.ts';
-import type { Page } from '../../api/types.ts';
+import type { FmsEvent, Page } from '../../api/types.ts';
+import { devicePath, gatewayPath } from '../../app/address.ts';
 import { activeAlertsQuery } from '../../app/firing.tsx';
 import { useLookAgain } from '../../app/look_again.ts';
 import { collectorNowMs } from '../../app/overview.ts';
@@ -25,7 +26,7 @@ import type { LifeStep } from './life.ts';
 import { chartSpan, lifeOf } from './life.ts';
 import look from './page.module.css';
 import { currentSilencesQuery } from './silences_tab.tsx';
-import type { AlertWhole, FmsEvent } from './types.ts';
+import type { AlertWhole } from './types.ts';
 import { useWhyLines, WhyLines } from './why_quiet.tsx';
 import { ALERTS_WORDS } from './words.ts';
 
@@ -104,13 +105,11 @@ function Whole({ alert }: { alert: AlertWhole }): ReactNode {
         </p>
         <p className={look.links}>
           {device === '' ? null : (
-            <Link
-              href={`/device/${encodeURIComponent(site)}/${encodeURIComponent(device)}?from=${fromMs}&to=${toMs}`}
-            >
+            <Link href={`${devicePath({ site, device })}?from=${fromMs}&to=${toMs}`}>
               <Name text={say('chart_then', { device })} />
             </Link>
           )}
-          <Link href={`/gateways/${encodeURIComponent(site)}/${encodeURIComponent(gateway)}`}>
+          <Link href={gatewayPath({ site, gateway })}>
             <Name text={say('gateway_page', { gateway })} />
           </Link>
         </p>

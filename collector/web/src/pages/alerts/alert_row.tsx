@@ -4,6 +4,7 @@ import type { ReactNode, RefObject } from 'react';
 import { useEffect, useLayoutEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import type { Alert } from '../../api/types.ts';
+import { devicePath, gatewayPath } from '../../app/address.ts';
 import { GIVE_UP_MS } from '../../app/look_again.ts';
 import { useNowMs } from '../../app/overview.ts';
 import { usePreferences } from '../../app/preferences.tsx';
@@ -85,12 +86,12 @@ export function Subject({ alert }: { alert: Alert }): ReactNode {
   const { site, gateway, device } = alert;
   if (device === '')
     return (
-      <Link href={`/gateways/${encodeURIComponent(site)}/${encodeURIComponent(gateway)}`}>
+      <Link href={gatewayPath({ site, gateway })}>
         <Name text={say('gateway_named', { gateway })} />
       </Link>
     );
   return (
-    <Link href={`/device/${encodeURIComponent(site)}/${encodeURIComponent(device)}`}>
+    <Link href={devicePath({ site, device })}>
       <Name text={device} />
     </Link>
   );

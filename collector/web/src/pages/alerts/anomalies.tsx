@@ -6,11 +6,14 @@ import { Link } from 'wouter';
 import { ask } from '../../api/client.ts';
 import type { Page } from '../../api/types.ts';
 import type { Address, ChangeAddress } from '../../app/address.ts';
-import { collectorNowMs, useOverview } from '../../app/overview.ts';
+import { devicePath, isFiltered } from '../../app/address.ts';
+import { collectorNowMs } from '../../app/overview.ts';
 import { usePermissions } from '../../app/session.ts';
 import { boundsOf } from '../../i18n/period.ts';
 import { useSay } from '../../i18n/say.ts';
+import { Filters, SiteFilter } from '../../ui/filters.tsx';
 import { Name } from '../../ui/mark.tsx';
+import { OlderButton } from '../../ui/older.tsx';
 import { PeriodFields } from '../../ui/period.tsx';
 import { Select } from '../../ui/select.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
@@ -51,15 +54,18 @@ export function AnomaliesTab(props: {
     refetchInterval: EVERY_MS,
   });
   const items = query.data?.pages.flatMap((page) => page.items) ?? [];
-  const isFiltered = SHOWN_KEYS.some((key) => address[key] !== '');
   return (
     <>
-      <Filters address={address} change={change} isFiltered={isFiltered} />
+      <AnomalyFilters address={address} change={change} />
       <Resource query={query}>
         {() => (
           <>
             {items.length === 0 ? (
-              <Empty text={say(isFiltered ? 'anomalies_none_match' : 'anomalies_none')} />
+              <Empty
+                text={say(
+                  isFiltered(address, SHOWN_KEYS) ? 'anomalies_none_match' : 'anomalies_none',
+                )}
+              />
             ) : null}
             <ul className={look.rows} id="anomalies">
               {items.map((anomaly) => (
@@ -69,41 +75,19 @@ export function AnomaliesTab(props: {
           </>
         )}
       </Resource>
-      {query.hasNextPage ? (
-        <button
-          type="button"
-          className="act"
-          data-action="older"
-          disabled={query.isFetchingNextPage}
-          onClick={() => void query.fetchNextPage()}
-        >
-          {say('older')}
-        </button>
-      ) : null}
+      <OlderButton query={query} />
       <Detectors site={site} />
     </>
   );
 }
 
-function Filters(props: {
-  address: Address<Key>;
-  change: ChangeAddress<Key>;
-  isFiltered: boolean;
-}): ReactNode {
-  const { address, change, isFiltered } = props;
+function AnomalyFilters(props: { address: Address<Key>; change: ChangeAddress<Key> }): ReactNode {
+  const { address, change } = props;
   const say = useSay(ALERTS_WORDS);
   const { detectorOf } = useAnomalyWords();
-  const sites = useOverview()?.sites ?? [];
   return (
-    <search className="filters">
-      <Select
-        label={say('site')}
-        name="site"
-        value={address.site}
-        options={sites.map(({ site }) => [site, site])}
-        any={say('all_sites')}
-        onChange={(site) => change({ site })}
-      />
+    <Filters keys={SHOWN_KEYS} address={address} change={change}>
+      <SiteFilter value={address.site} onChange={(site) => change({ site })} />
       <Select
         label={say('detector')}
         name="detector"
@@ -129,17 +113,7 @@ function Filters(props: {
         onChange={(mark) => change({ mark })}
       />
       <PeriodFields period={address} site={address.site} onChange={change} />
-      {isFiltered ? (
-        <button
-          type="button"
-          className="act"
-          data-action="clear"
-          onClick={() => change(Object.fromEntries(SHOWN_KEYS.map((key) => [key, ''])))}
-        >
-          {say('clear_filters')}
-        </button>
-      ) : null}
-    </search>
+    </Filters>
   );
 }
 
@@ -149,7 +123,6 @@ function AnomalyRow({ anomaly }: { anomaly: Anomaly }): ReactNode {
   const { spanOf, reasonOf, peakOf, factsOf } = useAnomalyWords();
   const { site, device, channel, state } = anomaly;
   const facts = factsOf(anomaly, undefined);
-  const page = `/device/${encodeURIComponent(site)}/${encodeURIComponent(device)}`;
   const fromMs = anomaly.onset_ms - AROUND_MS;
   const toMs = Math.min(anomaly.end_ms ?? collectorNowMs(), anomaly.onset_ms + SHOWN_MAX_MS);
   return (
@@ -159,7 +132,9 @@ function AnomalyRow({ anomaly }: { anomaly: Anomaly }): ReactNode {
       </div>
       <div className={look.what}>
         <p className={look.rowHead}>
-          <Link href={`${page}?from=${fromMs}&to=${toMs + AROUND_MS}&anomaly=${anomaly.id}`}>
+          <Link
+            href={`${devicePath(anomaly)}?from=${fromMs}&to=${toMs + AROUND_MS}&anomaly=${anomaly.id}`}
+          >
             <Name text={device} />
           </Link>{' '}
           <strong>{channel === '' ? say('whole_device') : <Name text={channel} />}</strong>

@@ -2,9 +2,10 @@
 
 import type { ReactNode } from 'react';
 import type { Address, ChangeAddress } from '../../app/address.ts';
-import { collectorNowMs, useOverview } from '../../app/overview.ts';
+import { collectorNowMs } from '../../app/overview.ts';
 import { boundsOf, PERIOD_KEYS } from '../../i18n/period.ts';
 import { useSay } from '../../i18n/say.ts';
+import { Filters, SiteFilter } from '../../ui/filters.tsx';
 import { PeriodFields } from '../../ui/period.tsx';
 import { Select } from '../../ui/select.tsx';
 import type { AlertFilter } from './alerts.ts';
@@ -34,19 +35,9 @@ export function AlertFilters(props: {
 }): ReactNode {
   const { address, change, choices } = props;
   const say = useSay(ALERTS_WORDS);
-  const sites = useOverview()?.sites ?? [];
-  const isFiltered = FILTER_KEYS.some((key) => address[key] !== '');
-  const clear = (): void => change(Object.fromEntries(FILTER_KEYS.map((key) => [key, ''])));
   return (
-    <search className="filters">
-      <Select
-        label={say('site')}
-        name="site"
-        value={address.site}
-        options={sites.map(({ site }) => [site, site])}
-        any={say('all_sites')}
-        onChange={(site) => change({ site })}
-      />
+    <Filters keys={FILTER_KEYS} address={address} change={change}>
+      <SiteFilter value={address.site} onChange={(site) => change({ site })} />
       <Select
         label={say('line')}
         name="line"
@@ -88,11 +79,6 @@ export function AlertFilters(props: {
         onChange={(rule) => change({ rule })}
       />
       <PeriodFields period={address} site={address.site} onChange={change} />
-      {isFiltered ? (
-        <button type="button" className="act" data-action="clear" onClick={clear}>
-          {say('clear_filters')}
-        </button>
-      ) : null}
-    </search>
+    </Filters>
   );
 }

@@ -6,11 +6,13 @@ import { Link } from 'wouter';
 import { ask } from '../../api/client.ts';
 import type { Alert, Page } from '../../api/types.ts';
 import type { Address, ChangeAddress } from '../../app/address.ts';
+import { isFiltered } from '../../app/address.ts';
 import { activeAlertsQuery } from '../../app/firing.tsx';
 import { usePreferences } from '../../app/preferences.tsx';
 import { useSay } from '../../i18n/say.ts';
 import { Name } from '../../ui/mark.tsx';
 import { useMoments } from '../../ui/moments.ts';
+import { OlderButton } from '../../ui/older.tsx';
 import { SeverityMark } from '../../ui/severity.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
 import { Place, Subject } from './alert_row.tsx';
@@ -51,7 +53,6 @@ export function HistoryTab(props: {
     lines: namesOf(around, 'line', address.line),
     rules: namesOf(around, 'rule', address.rule),
   };
-  const isFiltered = FILTER_KEYS.some((key) => address[key] !== '');
   return (
     <>
       <AlertFilters address={address} change={change} choices={choices} />
@@ -59,7 +60,11 @@ export function HistoryTab(props: {
         {() => (
           <>
             {known.length === 0 ? (
-              <Empty text={say(isFiltered ? 'history_none_match' : 'history_empty')} />
+              <Empty
+                text={say(
+                  isFiltered(address, FILTER_KEYS) ? 'history_none_match' : 'history_empty',
+                )}
+              />
             ) : null}
             <ul id="alert-history" className={look.rows}>
               {known.map((alert) => (
@@ -69,17 +74,7 @@ export function HistoryTab(props: {
           </>
         )}
       </Resource>
-      {query.hasNextPage ? (
-        <button
-          type="button"
-          className="act"
-          data-action="older"
-          disabled={query.isFetchingNextPage}
-          onClick={() => void query.fetchNextPage()}
-        >
-          {say('older')}
-        </button>
-      ) : null}
+      <OlderButton query={query} />
     </>
   );
 }

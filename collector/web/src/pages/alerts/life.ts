@@ -1,7 +1,6 @@
 /** The life of an alert as steps in time. Pure. */
 
-import type { Alert } from '../../api/types.ts';
-import type { FmsEvent } from './types.ts';
+import type { Alert, FmsEvent } from '../../api/types.ts';
 
 export type StepKind = 'started' | 'fired' | 'acknowledged' | 'resolved';
 

@@ -5,14 +5,12 @@ import { useState } from 'react';
 import { send } from '../../api/client.ts';
 import type { Alert, Language } from '../../api/types.ts';
 import type { Decider } from '../../app/decider.tsx';
-import { DeciderField, useDecider } from '../../app/decider.tsx';
-import { failureText } from '../../app/failure_text.ts';
+import { DeciderField, NOTE_CHARS_MAX, useDecider } from '../../app/decider.tsx';
+import { useDeed } from '../../app/deed.ts';
 import { collectorNowMs, useOverview, useZoneOf } from '../../app/overview.ts';
 import { wallTimeMs, wallTimeText, zoneName } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
-import { Dialog } from '../../ui/dialog.tsx';
-import { FormError } from '../../ui/states.tsx';
-import { NOTE_MAX } from './acknowledge.tsx';
+import { FormDialog } from '../../ui/form_dialog.tsx';
 import { titleOf } from './alerts.ts';
 import look from './page.module.css';
 import type { Scope, ScopeName, SilenceSubject } from './silences.ts';
@@ -58,12 +56,11 @@ export function SilenceDialog(props: {
   const [answers, setAnswers] = useState<Answers>(() =>
     firstAnswers(subject, sites[0]?.site ?? ANY, zoneOf),
   );
-  const [problem, setProblem] = useState('');
-  const [isSending, setSending] = useState(false);
+  const { isSending, problem, setProblem, run } = useDeed();
   const change = (some: Partial<Answers>): void => setAnswers((all) => ({ ...all, ...some }));
   const scope = scopeNow(answers, subject);
   const zone = zoneOf(scope.site);
-  const submit = async (): Promise<void> => {
+  const submit = (): void => {
     // An hour counts from when it is set, not from when it was thought of.
     const nowMs = collectorNowMs();
     const fromMs = answers.begins === 'begins_now' ? nowMs : wallTimeMs(answers.from, zone);
@@ -72,10 +69,11 @@ export function SilenceDialog(props: {
         ? wallTimeMs(answers.until, zone)
         : fromMs + LENGTHS_MS[answers.length];
     const wrong = wrongTimes(fromMs, untilMs, nowMs);
-    setProblem(wrong === undefined ? '' : say(wrong));
-    if (wrong !== undefined) return;
-    setSending(true);
-    try {
+    if (wrong !== undefined) {
+      setProblem(say(wrong));
+      return;
+    }
+    void run(async () => {
       await send('POST', 'silences', {
         kind: answers.kind,
         ...scope,
@@ -86,45 +84,32 @@ export function SilenceDialog(props: {
       });
       onDone();
       onClose();
-    } catch (error) {
-      setProblem(failureText(error, say));
-      setSending(false);
-    }
+    });
   };
   return (
-    <Dialog title={say('silence_title')} onClose={onClose}>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!isSending) void submit();
-        }}
-      >
-        <p className="note">{say('silence_intro')}</p>
-        <ScopeFields subject={subject} answers={answers} change={change} />
-        <Radios
-          legend={say('silence_kind')}
-          name="kind"
-          value={answers.kind}
-          options={[
-            ['silence', say('kind_silence')],
-            ['maintenance', say('kind_maintenance')],
-          ]}
-          onChange={(kind) => change({ kind })}
-        />
-        <TimeFields answers={answers} change={change} zone={zone} />
-        <ReasonAndName answers={answers} change={change} decider={decider} />
-        <FormError text={problem} />
-        <div className="actions">
-          <button type="submit" className="act main" disabled={isSending}>
-            {isSending ? say('sending') : say('silence_submit')}
-          </button>
-          <button type="button" className="act" onClick={onClose}>
-            {say('cancel')}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={say('silence_title')}
+      problem={problem}
+      deed={say('silence_submit')}
+      isSending={isSending}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <p className="note">{say('silence_intro')}</p>
+      <ScopeFields subject={subject} answers={answers} change={change} />
+      <Radios
+        legend={say('silence_kind')}
+        name="kind"
+        value={answers.kind}
+        options={[
+          ['silence', say('kind_silence')],
+          ['maintenance', say('kind_maintenance')],
+        ]}
+        onChange={(kind) => change({ kind })}
+      />
+      <TimeFields answers={answers} change={change} zone={zone} />
+      <ReasonAndName answers={answers} change={change} decider={decider} />
+    </FormDialog>
   );
 }
 
@@ -258,7 +243,7 @@ function ReasonAndName(props: { answers: Answers; change: Change; decider: Decid
           required
           // Spaces alone say nothing.
           pattern=".*\S.*"
-          maxLength={NOTE_MAX}
+          maxLength={NOTE_CHARS_MAX}
           autoComplete="off"
           value={answers.reason}
           onChange={({ target }) => change({ reason: target.value })}

@@ -3,15 +3,14 @@
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { send } from '../../api/client.ts';
-import { failureText } from '../../app/failure_text.ts';
+import { useDeed } from '../../app/deed.ts';
 import { collectorNowMs, useNowMs, useZoneOf } from '../../app/overview.ts';
 import { usePermissions } from '../../app/session.ts';
 import { formatDuration, wallTimeMs, wallTimeText, zoneName } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
-import { Dialog } from '../../ui/dialog.tsx';
+import { FormDialog } from '../../ui/form_dialog.tsx';
 import { Name, Shape } from '../../ui/mark.tsx';
 import { useMoments } from '../../ui/moments.ts';
-import { FormError } from '../../ui/states.tsx';
 import look from './page.module.css';
 import { TimeInput } from './silence_form.tsx';
 import { isOneSite, narrowing, stateOf, wrongTimes } from './silences.ts';
@@ -85,20 +84,14 @@ function SilenceActions(props: {
   const say = useSay(ALERTS_WORDS);
   const { mayAt, mayEverywhere } = usePermissions();
   const [isAsking, setAsking] = useState(false);
-  const [isSent, setSent] = useState(false);
-  const [problem, setProblem] = useState('');
+  const { isSending, isDone, problem, run } = useDeed();
+  // Also when it is done: the row goes a moment later.
+  const isSent = isSending || isDone;
   const may = isOneSite(silence.site) ? mayAt('operator', silence.site) : mayEverywhere('operator');
   if (!may) return null;
   const end = async (): Promise<void> => {
-    setSent(true);
-    setProblem('');
-    try {
-      await send('DELETE', `silences/${encodeURIComponent(silence.id)}`);
-      onDecided();
-    } catch (error) {
-      setSent(false);
-      setProblem(failureText(error, say));
-    }
+    await send('DELETE', `silences/${encodeURIComponent(silence.id)}`);
+    onDecided();
   };
   return (
     <div className={look.rowActions}>
@@ -118,7 +111,7 @@ function SilenceActions(props: {
         aria-label={`${say('silence_end')}: ${scope}`}
         aria-disabled={isSent}
         onClick={() => {
-          if (!isSent) void end();
+          if (!isSent) void run(end);
         }}
       >
         {say(isSent ? 'sent' : 'silence_end')}
@@ -144,44 +137,31 @@ function ChangeEnd(props: {
   const say = useSay(ALERTS_WORDS);
   const zone = useZoneOf()(silence.site);
   const [until, setUntil] = useState(() => wallTimeText(silence.until_ms, zone));
-  const [problem, setProblem] = useState('');
-  const [isSending, setSending] = useState(false);
-  const submit = async (): Promise<void> => {
+  const { isSending, problem, setProblem, run } = useDeed();
+  const submit = (): void => {
     const untilMs = wallTimeMs(until, zone);
     const wrong = wrongTimes(silence.from_ms, untilMs, collectorNowMs());
-    setProblem(wrong === undefined ? '' : say(wrong));
-    if (wrong !== undefined) return;
-    setSending(true);
-    try {
+    if (wrong !== undefined) {
+      setProblem(say(wrong));
+      return;
+    }
+    void run(async () => {
       await send('PATCH', `silences/${encodeURIComponent(silence.id)}`, { until_ms: untilMs });
       onDone();
       onClose();
-    } catch (error) {
-      setProblem(failureText(error, say));
-      setSending(false);
-    }
+    });
   };
   return (
-    <Dialog title={say('silence_change_title')} onClose={onClose}>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!isSending) void submit();
-        }}
-      >
-        <TimeInput name="until" label={say('until_when')} value={until} onChange={setUntil} />
-        <small className="note">{say('zone', { zone: zoneName(zone, silence.until_ms) })}</small>
-        <FormError text={problem} />
-        <div className="actions">
-          <button type="submit" className="act main" disabled={isSending}>
-            {isSending ? say('sending') : say('save')}
-          </button>
-          <button type="button" className="act" onClick={onClose}>
-            {say('cancel')}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={say('silence_change_title')}
+      problem={problem}
+      deed={say('save')}
+      isSending={isSending}
+      onSubmit={submit}
+      onClose={onClose}
+    >
+      <TimeInput name="until" label={say('until_when')} value={until} onChange={setUntil} />
+      <small className="note">{say('zone', { zone: zoneName(zone, silence.until_ms) })}</small>
+    </FormDialog>
   );
 }

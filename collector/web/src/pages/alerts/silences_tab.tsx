@@ -15,6 +15,7 @@ import { useLookAgain } from '../../app/look_again.ts';
 import { useNowMs } from '../../app/overview.ts';
 import { usePermissions } from '../../app/session.ts';
 import { useSay } from '../../i18n/say.ts';
+import { OlderButton } from '../../ui/older.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
 import look from './page.module.css';
 import { SilenceDialog } from './silence_form.tsx';
@@ -85,17 +86,7 @@ export function SilencesTab(): ReactNode {
           />
         )}
       </Resource>
-      {ended.hasNextPage ? (
-        <button
-          type="button"
-          className="act"
-          data-action="older"
-          disabled={ended.isFetchingNextPage}
-          onClick={() => void ended.fetchNextPage()}
-        >
-          {say('older')}
-        </button>
-      ) : null}
+      <OlderButton query={ended} />
       {isAsking ? (
         <SilenceDialog subject={undefined} onDone={onDecided} onClose={() => setAsking(false)} />
       ) : null}

@@ -61,14 +61,3 @@ export interface DetectorSummary {
   marked_maintenance: number;
   unmarked: number;
 }
-
-/** Of /api/v1/events. */
-export interface FmsEvent {
-  site: string;
-  gateway: string;
-  device: string;
-  time_ms: number;
-  kind: string;
-  severity: 'info' | 'warning' | 'error';
-  detail: Record<string, unknown>;
-}

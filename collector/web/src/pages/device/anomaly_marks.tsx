@@ -3,21 +3,19 @@
 import type { ReactNode } from 'react';
 import { useEffect, useState } from 'react';
 import { send } from '../../api/client.ts';
-import { DeciderField, useDecider } from '../../app/decider.tsx';
-import { failureText } from '../../app/failure_text.ts';
+import { DeciderField, NoteField, useDecider } from '../../app/decider.tsx';
+import { useDeed } from '../../app/deed.ts';
 import { GIVE_UP_MS, useLookAgain } from '../../app/look_again.ts';
 import { useSay } from '../../i18n/say.ts';
-import { Dialog } from '../../ui/dialog.tsx';
+import { FormDialog } from '../../ui/form_dialog.tsx';
 import { Name } from '../../ui/mark.tsx';
 import { useMoments } from '../../ui/moments.ts';
-import { FormError } from '../../ui/states.tsx';
 import type { Anomaly, AnomalyMark } from '../alerts/types.ts';
 import look from './page.module.css';
 import { useAnomalyWords } from './say_anomaly.ts';
 import { DEVICE_WORDS } from './words.ts';
 
 const MARKS: readonly AnomalyMark[] = ['true', 'false', 'maintenance'];
-const NOTE_MAX = 500;
 
 interface Said {
   mark: AnomalyMark;
@@ -31,7 +29,7 @@ export function AnomalyMarks(props: { anomaly: Anomaly; mayMark: boolean }): Rea
   const lookAgain = useLookAgain();
   const [asks, setAsks] = useState<AnomalyMark>();
   const [sent, setSent] = useState<Said>();
-  const [problem, setProblem] = useState('');
+  const { problem, setProblem, run } = useDeed();
   const isSeen =
     sent !== undefined && sent.mark === anomaly.mark && sent.note === (anomaly.marked_note ?? '');
   useEffect(() => {
@@ -46,7 +44,7 @@ export function AnomalyMarks(props: { anomaly: Anomaly; mayMark: boolean }): Rea
       setProblem(say('change_not_seen'));
     }, GIVE_UP_MS);
     return () => clearTimeout(timer);
-  }, [sent, isSeen, say]);
+  }, [sent, isSeen, say, setProblem]);
   const mark = async (said: Said): Promise<void> => {
     setProblem('');
     const path = `anomalies/${encodeURIComponent(anomaly.id)}/mark`;
@@ -57,10 +55,7 @@ export function AnomalyMarks(props: { anomaly: Anomaly; mayMark: boolean }): Rea
   const choose = (value: AnomalyMark): void => {
     // Who has not said yet who they are is asked.
     if (decider.name === '') setAsks(value);
-    else
-      mark({ mark: value, note: '' }).catch((error: unknown) =>
-        setProblem(failureText(error, say)),
-      );
+    else void run(() => mark({ mark: value, note: '' }));
   };
   const shown = sent?.mark ?? anomaly.mark;
   if (!mayMark)
@@ -131,64 +126,41 @@ function MarkDialog(props: {
   const say = useSay(DEVICE_WORDS);
   const { reasonOf } = useAnomalyWords();
   const [said, setSaid] = useState(first);
-  const [problem, setProblem] = useState('');
-  const [isSending, setSending] = useState(false);
+  const { isSending, problem, run } = useDeed();
   const save = async (): Promise<void> => {
-    setSending(true);
-    setProblem('');
-    try {
-      await onSave({ ...said, note: said.note.trim() });
-      onClose();
-    } catch (error) {
-      setProblem(failureText(error, say));
-      setSending(false);
-    }
+    await onSave({ ...said, note: said.note.trim() });
+    onClose();
   };
   return (
-    <Dialog title={say('mark_title')} onClose={onClose}>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!isSending) void save();
-        }}
-      >
-        <p>
-          <Name text={reasonOf(anomaly)} />
-        </p>
-        <fieldset className="choice" aria-label={say('what_was_it')}>
-          {MARKS.map((value) => (
-            <button
-              key={value}
-              type="button"
-              aria-pressed={value === said.mark}
-              onClick={() => setSaid({ ...said, mark: value })}
-            >
-              {say(`mark_${value}`)}
-            </button>
-          ))}
-        </fieldset>
-        <DeciderField decider={decider} />
-        <label>
-          {say('note')}
-          <input
-            name="note"
-            maxLength={NOTE_MAX}
-            autoComplete="off"
-            value={said.note}
-            onChange={({ target }) => setSaid({ ...said, note: target.value })}
-          />
-        </label>
-        <FormError text={problem} />
-        <div className="actions">
-          <button type="submit" className="act main" disabled={isSending}>
-            {say(isSending ? 'sending' : 'save')}
+    <FormDialog
+      title={say('mark_title')}
+      problem={problem}
+      deed={say('save')}
+      isSending={isSending}
+      onSubmit={() => void run(save)}
+      onClose={onClose}
+    >
+      <p>
+        <Name text={reasonOf(anomaly)} />
+      </p>
+      <fieldset className="choice" aria-label={say('what_was_it')}>
+        {MARKS.map((value) => (
+          <button
+            key={value}
+            type="button"
+            aria-pressed={value === said.mark}
+            onClick={() => setSaid({ ...said, mark: value })}
+          >
+            {say(`mark_${value}`)}
           </button>
-          <button type="button" className="act" onClick={onClose}>
-            {say('cancel')}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+        ))}
+      </fieldset>
+      <DeciderField decider={decider} />
+      <NoteField
+        label={say('note')}
+        note={said.note}
+        onChange={(note) => setSaid({ ...said, note })}
+      />
+    </FormDialog>
   );
 }

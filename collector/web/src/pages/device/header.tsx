@@ -3,9 +3,11 @@
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 import type { DeviceItem } from '../../api/types.ts';
+import { gatewayPath } from '../../app/address.ts';
 import { useZoneOf } from '../../app/overview.ts';
 import { formatDuration, zoneName } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
+import { Fact } from '../../ui/fact.tsx';
 import { Mark, Name } from '../../ui/mark.tsx';
 import { FreshnessMark } from '../../ui/reading.tsx';
 import { Time } from '../../ui/time.tsx';
@@ -20,7 +22,7 @@ export function DeviceHeader({ device }: { device: DeviceItem }): ReactNode {
   const { site, area, line, gateway, profile, unprofiled, state } = device;
   const place = [site, area, line].filter((part) => part !== '');
   const query = new URLSearchParams({ site, device: device.device }).toString();
-  const gatewayHref = `/gateways/${encodeURIComponent(site)}/${encodeURIComponent(gateway)}`;
+  const gatewayHref = gatewayPath({ site, gateway });
   return (
     <section className={`panel ${look.header}`} aria-label={say('facts')}>
       <div className="title-row">
@@ -58,15 +60,6 @@ export function DeviceHeader({ device }: { device: DeviceItem }): ReactNode {
       </dl>
       <p className="note">{say('zone', { zone: zoneName(zone, device.last_ms) })}</p>
     </section>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: ReactNode }): ReactNode {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }
 

@@ -12,6 +12,7 @@ import { formatValue } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
 import { Mark, Name } from '../../ui/mark.tsx';
 import { READING_WORDS } from '../../ui/reading_words.ts';
+import { Select } from '../../ui/select.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
 import { Table } from '../../ui/table.tsx';
 import { Time } from '../../ui/time.tsx';
@@ -94,36 +95,24 @@ function Rows({ device, span }: { device: DeviceItem; span: Span }): ReactNode {
   return (
     <>
       <div className="filters">
-        <label className="field">
-          <span>{say('only_channel')}</span>
-          <select
-            name="channel"
-            value={channel}
-            onChange={({ target }) => setChannel(target.value)}
-          >
-            <option value="">{say('every_channel')}</option>
-            {device.channels
-              .filter((one) => !one.channel.includes(','))
-              .map((one) => (
-                <option key={one.channel}>{one.channel}</option>
-              ))}
-          </select>
-        </label>
-        <label className="field">
-          <span>{say('only_finding')}</span>
-          <select
-            name="finding"
-            value={finding}
-            onChange={({ target }) => setFinding(target.value)}
-          >
-            <option value="">{say('any_finding')}</option>
-            {FINDINGS.map((code) => (
-              <option key={code} value={code}>
-                {sayReading(`finding_${code}` as 'finding_late')}
-              </option>
-            ))}
-          </select>
-        </label>
+        <Select
+          label={say('only_channel')}
+          name="channel"
+          value={channel}
+          options={device.channels
+            .filter((one) => !one.channel.includes(','))
+            .map((one) => [one.channel, one.channel])}
+          any={say('every_channel')}
+          onChange={setChannel}
+        />
+        <Select
+          label={say('only_finding')}
+          name="finding"
+          value={finding}
+          options={FINDINGS.map((code) => [code, sayReading(`finding_${code}` as 'finding_late')])}
+          any={say('any_finding')}
+          onChange={setFinding}
+        />
         <button
           type="button"
           className="act"

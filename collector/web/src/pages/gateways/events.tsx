@@ -3,17 +3,17 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { ask } from '../../api/client.ts';
-import type { Page } from '../../api/types.ts';
+import type { FmsEvent, Page } from '../../api/types.ts';
 import { useSay } from '../../i18n/say.ts';
 import type { Level } from '../../ui/level.ts';
 import { Mark, Name } from '../../ui/mark.tsx';
+import { OlderButton } from '../../ui/older.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
 import type { Column } from '../../ui/table.tsx';
 import { Table } from '../../ui/table.tsx';
 import { Time } from '../../ui/time.tsx';
 import { eventDetail } from './event_detail.ts';
 import look from './page.module.css';
-import type { FmsEvent } from './types.ts';
 import { GATEWAYS_WORDS } from './words.ts';
 
 const PAGE = 30;
@@ -81,16 +81,7 @@ export function EventsPart({ site, gateway }: { site: string; gateway: string })
           )
         }
       </Resource>
-      {query.hasNextPage ? (
-        <button
-          type="button"
-          className="act"
-          disabled={query.isFetchingNextPage}
-          onClick={() => void query.fetchNextPage()}
-        >
-          {say('older')}
-        </button>
-      ) : null}
+      <OlderButton query={query} />
     </section>
   );
 }

@@ -5,10 +5,11 @@ import type { ReactNode } from 'react';
 import { Link } from 'wouter';
 import { ApiFailure, ask } from '../../api/client.ts';
 import type { Page } from '../../api/types.ts';
-import { pathNames } from '../../app/address.ts';
+import { devicePath, pathNames } from '../../app/address.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { formatCount } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
+import { Fact } from '../../ui/fact.tsx';
 import type { Level } from '../../ui/level.ts';
 import { Mark, Name } from '../../ui/mark.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
@@ -96,10 +97,9 @@ function Facts({ gateway }: { gateway: Gateway }): ReactNode {
     <section className={`panel ${look.part}`} aria-label={say('facts')}>
       <dl className={look.facts}>
         {facts.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
+          <Fact key={name} name={name}>
+            {value}
+          </Fact>
         ))}
       </dl>
       <p className={look.links}>
@@ -182,7 +182,7 @@ function Devices({ site, gateway }: { site: string; gateway: string }): ReactNod
       key: 'device',
       head: say('device'),
       cell: ({ device }) => (
-        <Link href={`/device/${encodeURIComponent(site)}/${encodeURIComponent(device)}`}>
+        <Link href={devicePath({ site, device })}>
           <Name text={device} />
         </Link>
       ),

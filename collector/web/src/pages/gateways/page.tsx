@@ -7,11 +7,11 @@ import { Link } from 'wouter';
 import { ask } from '../../api/client.ts';
 import type { Page } from '../../api/types.ts';
 import type { Address, ChangeAddress } from '../../app/address.ts';
-import { useAddress } from '../../app/address.ts';
-import { useOverview } from '../../app/overview.ts';
+import { gatewayPath, useAddress } from '../../app/address.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { formatCount } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
+import { Filters, SearchFilter, SiteFilter } from '../../ui/filters.tsx';
 import { Name } from '../../ui/mark.tsx';
 import { Select } from '../../ui/select.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
@@ -65,7 +65,7 @@ export default function GatewaysPage(): ReactNode {
           </p>
         )}
       </div>
-      <Filters address={address} change={change} />
+      <GatewayFilters address={address} change={change} />
       <Resource query={query}>
         {() =>
           matching.length === 0 ? (
@@ -96,31 +96,13 @@ export default function GatewaysPage(): ReactNode {
   );
 }
 
-function Filters(props: { address: Address<Key>; change: ChangeAddress<Key> }): ReactNode {
+function GatewayFilters(props: { address: Address<Key>; change: ChangeAddress<Key> }): ReactNode {
   const { address, change } = props;
   const say = useSay(GATEWAYS_WORDS);
-  const sites = useOverview()?.sites ?? [];
-  const isFiltered = KEYS.some((key) => address[key] !== '');
   return (
-    <search className="filters">
-      <label className="field">
-        <span>{say('search')}</span>
-        <input
-          type="search"
-          name="search"
-          maxLength={128}
-          value={address.search}
-          onChange={({ target }) => change({ search: target.value }, 'instead')}
-        />
-      </label>
-      <Select
-        label={say('site')}
-        name="site"
-        value={address.site}
-        options={sites.map(({ site }) => [site, site])}
-        any={say('all_sites')}
-        onChange={(site) => change({ site })}
-      />
+    <Filters keys={KEYS} address={address} change={change}>
+      <SearchFilter value={address.search} change={change} />
+      <SiteFilter value={address.site} onChange={(site) => change({ site })} />
       <Select
         label={say('state')}
         name="status"
@@ -132,17 +114,7 @@ function Filters(props: { address: Address<Key>; change: ChangeAddress<Key> }): 
         any={say('any')}
         onChange={(status) => change({ status })}
       />
-      {isFiltered ? (
-        <button
-          type="button"
-          className="act"
-          data-action="clear"
-          onClick={() => change({ site: '', status: '', search: '' })}
-        >
-          {say('clear_filters')}
-        </button>
-      ) : null}
-    </search>
+    </Filters>
   );
 }
 
@@ -158,7 +130,7 @@ function GatewayTable({ gateways }: { gateways: readonly Gateway[] }): ReactNode
       head: say('gateway'),
       cell: ({ site, gateway }) => (
         <>
-          <Link href={`/gateways/${encodeURIComponent(site)}/${encodeURIComponent(gateway)}`}>
+          <Link href={gatewayPath({ site, gateway })}>
             <Name text={gateway} />
           </Link>
           <small>

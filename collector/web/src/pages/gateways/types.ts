@@ -81,17 +81,6 @@ export interface Device {
   received_ms: number;
 }
 
-/** Of /api/v1/events. */
-export interface FmsEvent {
-  site: string;
-  gateway: string;
-  device: string;
-  time_ms: number;
-  kind: string;
-  severity: 'info' | 'warning' | 'error';
-  detail: Record<string, unknown>;
-}
-
 /** Lines of /api/v1/ledger/deep. */
 export type DeepLine =
   | { type: 'progress'; step: 'waiting' | 'reading' | 'comparing'; done: number; total: number }

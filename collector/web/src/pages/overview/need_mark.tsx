@@ -9,10 +9,6 @@ import { needOf } from './tiles.ts';
 import type { StateItem } from './types.ts';
 import { OVERVIEW_WORDS } from './words.ts';
 
-export function deviceHref({ site, device }: Pick<StateItem, 'site' | 'device'>): string {
-  return `/device/${encodeURIComponent(site)}/${encodeURIComponent(device)}`;
-}
-
 /** `zone`: of the site. Asked for once by who shows many: each that asks is drawn again with every answer. */
 export function NeedMark({ item, zone }: { item: StateItem; zone: string }): ReactNode {
   const say = useSay(OVERVIEW_WORDS);

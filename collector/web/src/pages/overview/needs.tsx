@@ -4,6 +4,7 @@ import type { ReactNode } from 'react';
 import { memo, useMemo } from 'react';
 import { Link } from 'wouter';
 import type { Alert } from '../../api/types.ts';
+import { devicePath, gatewayPath } from '../../app/address.ts';
 import { isLoud, useActiveAlerts } from '../../app/firing.tsx';
 import { useZoneOf } from '../../app/overview.ts';
 import { usePreferences } from '../../app/preferences.tsx';
@@ -12,7 +13,7 @@ import { useSay } from '../../i18n/say.ts';
 import { Mark, Name } from '../../ui/mark.tsx';
 import { SeverityMark } from '../../ui/severity.tsx';
 import { Age } from '../../ui/time.tsx';
-import { deviceHref, NeedMark } from './need_mark.tsx';
+import { NeedMark } from './need_mark.tsx';
 import look from './page.module.css';
 import { needy } from './tiles.ts';
 import type { NeedyGateway, StateItem, States, Wall } from './types.ts';
@@ -104,7 +105,7 @@ function DeviceLine({ item }: { item: StateItem }): ReactNode {
   const title = (language === 'ko' && item.alert?.title_ko) || item.alert?.title;
   return (
     <li>
-      <Link href={deviceHref(item)}>
+      <Link href={devicePath(item)}>
         <Name text={item.device} />
       </Link>{' '}
       <NeedMark item={item} zone={zone} />{' '}
@@ -118,7 +119,7 @@ function GatewayLine({ gateway }: { gateway: NeedyGateway }): ReactNode {
   const left = formatDuration((gateway.seconds_until_eviction ?? 0) * 1_000, say);
   const [worst = 'offline', ...others] = gateway.needs;
   const level = worst === 'unbalanced' || gateway.needs.includes('evicting') ? 'bad' : 'warn';
-  const href = `/gateways/${encodeURIComponent(gateway.site)}/${encodeURIComponent(gateway.gateway)}`;
+  const href = gatewayPath(gateway);
   return (
     <li>
       <Link href={href}>

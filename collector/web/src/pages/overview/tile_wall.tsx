@@ -6,6 +6,7 @@
 import type { MouseEvent, ReactNode } from 'react';
 import { memo, useCallback } from 'react';
 import { Link, useLocation } from 'wouter';
+import { devicePath } from '../../app/address.ts';
 import { useZoneOf } from '../../app/overview.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { formatCount, formatValue } from '../../i18n/format.ts';
@@ -13,7 +14,7 @@ import { useSay } from '../../i18n/say.ts';
 import { Mark, Name } from '../../ui/mark.tsx';
 import { SeverityMark } from '../../ui/severity.tsx';
 import { rateText } from './figures.tsx';
-import { deviceHref, lastTime, NeedMark } from './need_mark.tsx';
+import { lastTime, NeedMark } from './need_mark.tsx';
 import look from './page.module.css';
 import type { LineGroup, SiteGroup } from './tiles.ts';
 import { NAMED_MAX, needOf } from './tiles.ts';
@@ -137,7 +138,7 @@ const Tile = memo(function Tile(props: {
       <li>
         <a
           className={`${look.dot} ${item.alert === null && item.state !== 'late' ? '' : look.seen}`}
-          href={deviceHref(item)}
+          href={devicePath(item)}
           data-device={item.device}
           title={words}
         >
@@ -147,7 +148,7 @@ const Tile = memo(function Tile(props: {
     );
   return (
     <li className={need === undefined ? undefined : look.needing}>
-      <a className={look.tile} href={deviceHref(item)} data-device={item.device} title={words}>
+      <a className={look.tile} href={devicePath(item)} data-device={item.device} title={words}>
         <Name text={item.device} />
         {need === undefined ? (
           <Calm item={item} zone={zone} />

@@ -6,6 +6,7 @@ import { memo, useMemo } from 'react';
 import { Link } from 'wouter';
 import { ask } from '../../api/client.ts';
 import type { Channel, DeviceItem, Page } from '../../api/types.ts';
+import { devicePath } from '../../app/address.ts';
 import { useNowMs } from '../../app/overview.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { useSay } from '../../i18n/say.ts';
@@ -15,7 +16,6 @@ import { FreshnessMark, Value } from '../../ui/reading.tsx';
 import { READING_WORDS } from '../../ui/reading_words.ts';
 import { SeverityMark } from '../../ui/severity.tsx';
 import { Resource } from '../../ui/states.tsx';
-import { deviceHref } from './need_mark.tsx';
 import look from './page.module.css';
 import { compareNeed, VALUES_MAX } from './tiles.ts';
 import type { StateItem } from './types.ts';
@@ -65,7 +65,7 @@ function Row({ device, alert }: { device: DeviceItem; alert: StateItem['alert'] 
   const place = [device.site, device.area, device.line, device.gateway].filter((p) => p !== '');
   return (
     <li className={`panel ${look.values_row} ${isStale ? look.stale : ''}`}>
-      <Link href={deviceHref(device)} className={look.who} data-device={device.device}>
+      <Link href={devicePath(device)} className={look.who} data-device={device.device}>
         <strong>
           <Name text={device.device} />
         </strong>{' '}

@@ -6,6 +6,7 @@ import { useEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
 import { ask } from '../../api/client.ts';
 import type { Page } from '../../api/types.ts';
+import { devicePath } from '../../app/address.ts';
 import { collectorNowMs, useZoneOf } from '../../app/overview.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { formatCount, formatDuration, formatValue, timeFormat } from '../../i18n/format.ts';
@@ -65,9 +66,7 @@ export function Causes({ view, answer, show }: Props): ReactNode {
             {say('back_to_range')}
           </button>
         )}
-        <Link href={`/device/${encodeURIComponent(site)}/${encodeURIComponent(device)}`}>
-          {say('device_page', { device })}
-        </Link>
+        <Link href={devicePath({ site, device })}>{say('device_page', { device })}</Link>
         <button
           type="button"
           className="act"

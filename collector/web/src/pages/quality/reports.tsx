@@ -6,6 +6,7 @@ import { apiUrl, ask } from '../../api/client.ts';
 import type { Page } from '../../api/types.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { useSay } from '../../i18n/say.ts';
+import { OlderButton } from '../../ui/older.tsx';
 import { Empty, Failure, Loading } from '../../ui/states.tsx';
 import styles from './page.module.css';
 import { QUALITY_WORDS } from './words.ts';
@@ -60,11 +61,7 @@ export function Reports({ site }: { site: string }): ReactNode {
           );
         })}
       </ul>
-      {query.hasNextPage ? (
-        <button type="button" className="act" onClick={() => void query.fetchNextPage()}>
-          {say('older')}
-        </button>
-      ) : null}
+      <OlderButton query={query} />
     </>
   );
 }

@@ -4,11 +4,13 @@ import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useEffect, useRef, useState } from 'react';
 import { Link } from 'wouter';
+import { devicePath, gatewayPath } from '../../app/address.ts';
 import { usePreferences } from '../../app/preferences.tsx';
 import { usePermissions } from '../../app/session.ts';
 import { formatCount } from '../../i18n/format.ts';
 import { useSay } from '../../i18n/say.ts';
 import { Choice } from '../../ui/choice.tsx';
+import { Fact } from '../../ui/fact.tsx';
 import { Mark, Name } from '../../ui/mark.tsx';
 import { useMoments } from '../../ui/moments.ts';
 import { Resource } from '../../ui/states.tsx';
@@ -100,15 +102,6 @@ function Whole({ entry }: { entry: EntryWhole }): ReactNode {
   );
 }
 
-function Fact({ name, children }: { name: string; children: ReactNode }): ReactNode {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
-}
-
 function Reading({ entry }: { entry: EntryWhole }): ReactNode {
   const say = useSay(QUARANTINE_WORDS);
   const { language } = usePreferences();
@@ -124,9 +117,7 @@ function Reading({ entry }: { entry: EntryWhole }): ReactNode {
       <dl className={look.facts}>
         <Fact name={say('device')}>
           <Name text={device} />{' '}
-          <Link
-            href={`/device/${encodeURIComponent(site)}/${encodeURIComponent(device)}?from=${from}&to=${to}`}
-          >
+          <Link href={`${devicePath({ site, device })}?from=${from}&to=${to}`}>
             <Name text={say('chart_then', { device })} />
           </Link>
         </Fact>
@@ -154,7 +145,7 @@ function Origin({ entry }: { entry: EntryWhole }): ReactNode {
       <h3>{say('origin')}</h3>
       <dl className={look.facts}>
         <Fact name={say('gateway')}>
-          <Link href={`/gateways/${encodeURIComponent(site)}/${encodeURIComponent(gateway)}`}>
+          <Link href={gatewayPath({ site, gateway })}>
             <Name text={gateway} />
           </Link>
           {' · '}

@@ -4,16 +4,16 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import type { Address, ChangeAddress } from '../../app/address.ts';
-import { oneOf, useAddress } from '../../app/address.ts';
-import { useOverview } from '../../app/overview.ts';
+import { isFiltered, oneOf, useAddress } from '../../app/address.ts';
 import { useSay } from '../../i18n/say.ts';
+import { Filters, SiteFilter } from '../../ui/filters.tsx';
+import { OlderButton } from '../../ui/older.tsx';
 import { PeriodFields } from '../../ui/period.tsx';
 import { Select } from '../../ui/select.tsx';
 import { Empty, Resource } from '../../ui/states.tsx';
 import { ZoneNote } from '../../ui/zone_note.tsx';
 import { EntryPanel } from './entry.tsx';
 import { EntryList } from './list.tsx';
-import type { FilterKey } from './queries.ts';
 import { entriesQuery, FILTER_KEYS, RELEASE_STATES, summaryQuery } from './queries.ts';
 import { KNOWN_REASONS, reasonText } from './reasons.ts';
 import { SummaryTable } from './summary.tsx';
@@ -31,7 +31,6 @@ export default function QuarantinePage(): ReactNode {
   const entries = useInfiniteQuery(entriesQuery(address));
   const summary = useQuery(summaryQuery(address, by));
   const [selected, setSelected] = useState<ReadonlyMap<string, Entry>>(new Map());
-  const isFiltered = FILTER_KEYS.some((key) => address[key] !== '');
   const shown = entries.data?.pages.flatMap(({ items }) => items) ?? [];
   return (
     <>
@@ -40,7 +39,7 @@ export default function QuarantinePage(): ReactNode {
         <ZoneNote site={address.site} />
       </div>
       <p className="note">{say('intro')}</p>
-      <Filters address={address} change={change} isFiltered={isFiltered} />
+      <EntryFilters address={address} change={change} />
       {address.entry === '' ? null : (
         <EntryPanel key={address.entry} id={address.entry} onClose={() => change({ entry: '' })} />
       )}
@@ -57,7 +56,7 @@ export default function QuarantinePage(): ReactNode {
       <Resource query={entries}>
         {() =>
           shown.length === 0 ? (
-            <Empty text={say(isFiltered ? 'none_match' : 'none')} />
+            <Empty text={say(isFiltered(address, FILTER_KEYS) ? 'none_match' : 'none')} />
           ) : (
             <EntryList
               entries={shown}
@@ -68,42 +67,20 @@ export default function QuarantinePage(): ReactNode {
           )
         }
       </Resource>
-      {entries.hasNextPage ? (
-        <button
-          type="button"
-          className="act"
-          data-action="older"
-          disabled={entries.isFetchingNextPage}
-          onClick={() => void entries.fetchNextPage()}
-        >
-          {say('older')}
-        </button>
-      ) : null}
+      <OlderButton query={entries} />
     </>
   );
 }
 
-function Filters(props: {
-  address: Address<Key>;
-  change: ChangeAddress<Key>;
-  isFiltered: boolean;
-}): ReactNode {
-  const { address, change, isFiltered } = props;
+function EntryFilters(props: { address: Address<Key>; change: ChangeAddress<Key> }): ReactNode {
+  const { address, change } = props;
   const say = useSay(QUARANTINE_WORDS);
-  const sites = useOverview()?.sites ?? [];
   const reasons = KNOWN_REASONS.map(
     (reason) => [reason, reasonText({ reason, detail: '' }, say, 'en').name] as const,
   );
   return (
-    <search className="filters">
-      <Select
-        label={say('site')}
-        name="site"
-        value={address.site}
-        options={sites.map(({ site }) => [site, site])}
-        any={say('all_sites')}
-        onChange={(site) => change({ site })}
-      />
+    <Filters keys={FILTER_KEYS} address={address} change={change}>
+      <SiteFilter value={address.site} onChange={(site) => change({ site })} />
       <TextFilter
         label={say('device')}
         name="device"
@@ -136,17 +113,7 @@ function Filters(props: {
         onChange={(release) => change({ release })}
       />
       <PeriodFields period={address} site={address.site} onChange={change} />
-      {isFiltered ? (
-        <button
-          type="button"
-          className="act"
-          data-action="clear"
-          onClick={() => change(Object.fromEntries(FILTER_KEYS.map((key: FilterKey) => [key, ''])))}
-        >
-          {say('clear_filters')}
-        </button>
-      ) : null}
-    </search>
+    </Filters>
   );
 }
 

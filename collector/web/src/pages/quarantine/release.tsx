@@ -3,7 +3,8 @@
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { send } from '../../api/client.ts';
-import { DeciderField, useDecider } from '../../app/decider.tsx';
+import { DeciderField, NoteField, useDecider } from '../../app/decider.tsx';
+import { useDeed } from '../../app/deed.ts';
 import { failureText } from '../../app/failure_text.ts';
 import { useLookAgain } from '../../app/look_again.ts';
 import type { Failed } from '../../app/one_by_one.ts';
@@ -18,10 +19,6 @@ import type { Entry } from './types.ts';
 import { valueText } from './value_text.ts';
 import { QUARANTINE_WORDS } from './words.ts';
 
-const NOTE_MAX = 500;
-
-type Stage = 'asks' | 'runs' | 'over';
-
 export function ReleaseDialog(props: {
   entries: readonly Entry[];
   /** With the ids of those that were released. */
@@ -33,7 +30,8 @@ export function ReleaseDialog(props: {
   const decider = useDecider();
   const lookAgain = useLookAgain();
   const [note, setNote] = useState('');
-  const [stage, setStage] = useState<Stage>('asks');
+  const { isSending, isDone, run } = useDeed();
+  const stage = isSending ? 'runs' : isDone ? 'over' : 'asks';
   const [done, setDone] = useState<readonly string[]>([]);
   const [failed, setFailed] = useState<readonly Failed<Entry>[]>([]);
   const [cancelled] = useState(() => new AbortController());
@@ -43,8 +41,7 @@ export function ReleaseDialog(props: {
     cancelled.abort();
     onClose(done);
   };
-  const run = async (): Promise<void> => {
-    setStage('runs');
+  const release = async (): Promise<void> => {
     const body = { ...decider.by(), note: note.trim() };
     const refused = await oneByOne(entries, {
       deed: async ({ id }) => {
@@ -55,7 +52,6 @@ export function ReleaseDialog(props: {
       signal: cancelled.signal,
     });
     setFailed(refused);
-    setStage('over');
     lookAgain(['quarantine']);
   };
   const [first] = failed;
@@ -81,7 +77,7 @@ export function ReleaseDialog(props: {
         className="form"
         onSubmit={(event) => {
           event.preventDefault();
-          if (stage === 'asks') void run();
+          if (stage === 'asks') void run(release);
         }}
       >
         <WhatIsReleased entries={entries} />
@@ -89,16 +85,7 @@ export function ReleaseDialog(props: {
           <>
             <p>{say('release_warning')}</p>
             <DeciderField decider={decider} />
-            <label>
-              {say('release_note')}
-              <input
-                name="note"
-                maxLength={NOTE_MAX}
-                autoComplete="off"
-                value={note}
-                onChange={({ target }) => setNote(target.value)}
-              />
-            </label>
+            <NoteField label={say('release_note')} note={note} onChange={setNote} />
           </>
         ) : (
           <progress max={total} value={done.length + failed.length} aria-label={said} />

@@ -3,10 +3,9 @@
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { send } from '../../../api/client.ts';
-import { failureText } from '../../../app/failure_text.ts';
+import { useDeed } from '../../../app/deed.ts';
 import { useSay } from '../../../i18n/say.ts';
-import { Dialog } from '../../../ui/dialog.tsx';
-import { FormError } from '../../../ui/states.tsx';
+import { FormDialog } from '../../../ui/form_dialog.tsx';
 import look from './gateways.module.css';
 import type { Mistake } from './names.ts';
 import { GATEWAYS_MAX, readNames } from './names.ts';
@@ -29,8 +28,7 @@ export function AddDialog(props: {
   const [text, setText] = useState('');
   const [site, setSite] = useState(sites.length === 1 ? (sites[0] ?? '') : '');
   const [hours, setHours] = useState<number>(HOURS_DEFAULT);
-  const [isSending, setSending] = useState(false);
-  const [problem, setProblem] = useState('');
+  const { isSending, problem, setProblem, run } = useDeed();
   const { gateways, mistakes } = readNames(text, site);
   const isGood = gateways.length > 0 && gateways.length <= GATEWAYS_MAX && mistakes.length === 0;
   const take = async (file: File | undefined): Promise<void> => {
@@ -43,75 +41,59 @@ export function AddDialog(props: {
       setProblem(say('file_unreadable'));
     }
   };
-  const submit = async (): Promise<void> => {
-    setSending(true);
-    setProblem('');
-    try {
-      const asked = { gateways, valid_hours: hours };
-      onMade(await send<MadeTokens>('POST', 'enrolment/gateways', asked));
-    } catch (error) {
-      setProblem(failureText(error, say));
-      setSending(false);
-    }
+  const make = async (): Promise<void> => {
+    const asked = { gateways, valid_hours: hours };
+    onMade(await send<MadeTokens>('POST', 'enrolment/gateways', asked));
   };
   return (
-    <Dialog title={say('add')} onClose={onClose}>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (isGood) void submit();
-        }}
-      >
-        <p className="note">{say('add_note')}</p>
-        <label>
-          {say('names')}
-          <textarea
-            name="names"
-            rows={6}
-            spellCheck={false}
-            autoComplete="off"
-            value={text}
-            onChange={({ target }) => setText(target.value)}
-          />
-        </label>
-        <label>
-          {say('from_file')}
-          <input
-            type="file"
-            name="file"
-            accept=".csv,.txt,text/csv,text/plain"
-            onChange={({ target }) => {
-              void take(target.files?.[0]);
-              // The same file again, after it was corrected, is a change, too.
-              target.value = '';
-            }}
-          />
-        </label>
-        <label>
-          {say('site_of_names')}
-          <select name="site" value={site} onChange={({ target }) => setSite(target.value)}>
-            <option value="">{say('no_site')}</option>
-            {sites.map((one) => (
-              <option key={one} value={one}>
-                {one}
-              </option>
-            ))}
-          </select>
-        </label>
-        <HoursField hours={hours} onChange={setHours} />
-        <Read count={gateways.length} mistakes={mistakes} />
-        <FormError text={problem} />
-        <div className="actions">
-          <button type="submit" className="act main" disabled={isSending || !isGood}>
-            {say(isSending ? 'sending' : 'make_tokens')}
-          </button>
-          <button type="button" className="act" onClick={onClose}>
-            {say('cancel')}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={say('add')}
+      problem={problem}
+      deed={say('make_tokens')}
+      isSending={isSending}
+      isDisabled={!isGood}
+      onSubmit={() => void run(make)}
+      onClose={onClose}
+    >
+      <p className="note">{say('add_note')}</p>
+      <label>
+        {say('names')}
+        <textarea
+          name="names"
+          rows={6}
+          spellCheck={false}
+          autoComplete="off"
+          value={text}
+          onChange={({ target }) => setText(target.value)}
+        />
+      </label>
+      <label>
+        {say('from_file')}
+        <input
+          type="file"
+          name="file"
+          accept=".csv,.txt,text/csv,text/plain"
+          onChange={({ target }) => {
+            void take(target.files?.[0]);
+            // The same file again, after it was corrected, is a change, too.
+            target.value = '';
+          }}
+        />
+      </label>
+      <label>
+        {say('site_of_names')}
+        <select name="site" value={site} onChange={({ target }) => setSite(target.value)}>
+          <option value="">{say('no_site')}</option>
+          {sites.map((one) => (
+            <option key={one} value={one}>
+              {one}
+            </option>
+          ))}
+        </select>
+      </label>
+      <HoursField hours={hours} onChange={setHours} />
+      <Read count={gateways.length} mistakes={mistakes} />
+    </FormDialog>
   );
 }
 

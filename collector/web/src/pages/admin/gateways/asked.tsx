@@ -1,14 +1,13 @@
 /** What is asked before something is done to a gateway that is registered. */
 
 import type { ReactNode } from 'react';
-import { useId, useState } from 'react';
+import { useState } from 'react';
 import { send } from '../../../api/client.ts';
-import { failureText } from '../../../app/failure_text.ts';
+import { useDeed } from '../../../app/deed.ts';
 import { useSay } from '../../../i18n/say.ts';
-import { Dialog } from '../../../ui/dialog.tsx';
-import { Name } from '../../../ui/mark.tsx';
-import { FormError } from '../../../ui/states.tsx';
+import { FormDialog } from '../../../ui/form_dialog.tsx';
 import { HOURS_DEFAULT, HoursField } from './add.tsx';
+import { GatewayName } from './gateway_name.tsx';
 import look from './gateways.module.css';
 import type { MadeToken, MadeTokens, Registered } from './types.ts';
 import { ENROLMENT_WORDS } from './words.ts';
@@ -27,79 +26,56 @@ export function AskedDialog(props: {
   const { deed, gateway, onDone, onClose } = props;
   const { state } = gateway;
   const say = useSay(ENROLMENT_WORDS);
-  const formId = useId();
   const [hours, setHours] = useState<number>(HOURS_DEFAULT);
   const [isNow, setNow] = useState(false);
   const [reason, setReason] = useState('');
-  const [isSending, setSending] = useState(false);
-  const [problem, setProblem] = useState('');
+  const { isSending, problem, run } = useDeed();
   const isReplaced = deed === 'token' && state === 'enrolled';
   const submit = async (): Promise<void> => {
-    setSending(true);
-    setProblem('');
-    try {
-      const more = isReplaced && isNow ? { now: true } : {};
-      onDone(await deeds[deed](pathOf(gateway), { valid_hours: hours, ...more }, reason.trim()));
-    } catch (error) {
-      setProblem(failureText(error, say));
-      setSending(false);
-    }
+    const more = isReplaced && isNow ? { now: true } : {};
+    onDone(await deeds[deed](pathOf(gateway), { valid_hours: hours, ...more }, reason.trim()));
   };
   const title = isReplaced ? say('ask_replace') : say(`ask_${deed}`);
   const deedText = { token: say('deed_token'), revoke: say('revoke'), remove: say('remove') };
   return (
-    <Dialog title={title} onClose={onClose}>
-      <form
-        id={formId}
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void submit();
-        }}
-      >
-        <p>
-          <Name text={gateway.gateway} />{' '}
-          <small className="note">
-            <Name text={gateway.site} />
-          </small>
-        </p>
-        {deed === 'token' ? <TokenNotes state={state} /> : <p>{say(`ask_${deed}_note`)}</p>}
-        {deed === 'token' ? <HoursField hours={hours} onChange={setHours} /> : null}
-        {isReplaced ? (
-          <label className={look.check}>
-            <input
-              type="checkbox"
-              name="now"
-              checked={isNow}
-              onChange={({ target }) => setNow(target.checked)}
-            />
-            {say('replace_now')}
-          </label>
-        ) : null}
-        {deed === 'revoke' ? (
-          <label>
-            {say('revoke_reason')}
-            <input
-              name="reason"
-              autoComplete="off"
-              required
-              maxLength={REASON_MAX}
-              value={reason}
-              onChange={({ target }) => setReason(target.value)}
-            />
-          </label>
-        ) : null}
-        <FormError text={problem} />
-        <div className="actions">
-          <button type="submit" className="act main" data-action="confirm" disabled={isSending}>
-            {isSending ? say('sending') : deedText[deed]}
-          </button>
-          <button type="button" className="act" onClick={onClose}>
-            {say('cancel')}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={title}
+      problem={problem}
+      deed={deedText[deed]}
+      isSending={isSending}
+      onSubmit={() => void run(submit)}
+      onClose={onClose}
+    >
+      <p>
+        <GatewayName of={gateway} />
+      </p>
+      {deed === 'token' ? <TokenNotes state={state} /> : <p>{say(`ask_${deed}_note`)}</p>}
+      {deed === 'token' ? <HoursField hours={hours} onChange={setHours} /> : null}
+      {isReplaced ? (
+        <label className={look.check}>
+          <input
+            type="checkbox"
+            name="now"
+            checked={isNow}
+            onChange={({ target }) => setNow(target.checked)}
+          />
+          {say('replace_now')}
+        </label>
+      ) : null}
+      {deed === 'revoke' ? (
+        <label>
+          {say('revoke_reason')}
+          <input
+            name="reason"
+            autoComplete="off"
+            required
+            maxLength={REASON_MAX}
+            value={reason}
+            onChange={({ target }) => setReason(target.value)}
+          />
+        </label>
+      ) : null}
+    </FormDialog>
   );
 }
 

@@ -2,6 +2,7 @@
 
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
+import { gatewayPath } from '../../../app/address.ts';
 import { useNowMs } from '../../../app/overview.ts';
 import { formatDuration } from '../../../i18n/format.ts';
 import { useSay } from '../../../i18n/say.ts';
@@ -40,7 +41,7 @@ export function GatewayList(props: {
           head: say('gateway'),
           cell: ({ site, gateway }) => (
             <>
-              <Link href={`/gateways/${encodeURIComponent(site)}/${encodeURIComponent(gateway)}`}>
+              <Link href={gatewayPath({ site, gateway })}>
                 <Name text={gateway} />
               </Link>
               <small>

@@ -3,17 +3,17 @@
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { send } from '../../../api/client.ts';
-import { failureText } from '../../../app/failure_text.ts';
+import { useDeed } from '../../../app/deed.ts';
 import { useNowMs } from '../../../app/overview.ts';
 import { formatDuration } from '../../../i18n/format.ts';
 import { useSay } from '../../../i18n/say.ts';
-import { Dialog } from '../../../ui/dialog.tsx';
-import { Mark, Name } from '../../../ui/mark.tsx';
-import { FormError } from '../../../ui/states.tsx';
+import { FormDialog } from '../../../ui/form_dialog.tsx';
+import { Mark } from '../../../ui/mark.tsx';
 import { Age } from '../../../ui/time.tsx';
 import { ConfirmDialog } from '../confirm.tsx';
 import { Fingerprint } from './fingerprint.tsx';
 import { compare } from './fingerprints.ts';
+import { GatewayName } from './gateway_name.tsx';
 import look from './gateways.module.css';
 import type { EnrolmentRequest } from './types.ts';
 import { ENROLMENT_WORDS } from './words.ts';
@@ -73,10 +73,7 @@ export function RequestsPanel(props: {
           onClose={close}
         >
           <p>
-            <Name text={asks.request.gateway} />{' '}
-            <small className="note">
-              <Name text={asks.request.site} />
-            </small>
+            <GatewayName of={asks.request} />
           </p>
           <p>{say('ask_reject_note')}</p>
         </ConfirmDialog>
@@ -86,16 +83,13 @@ export function RequestsPanel(props: {
 }
 
 function Request({ request }: { request: EnrolmentRequest }): ReactNode {
-  const { site, gateway, from, version, created_ms, expires_ms, known } = request;
+  const { from, version, created_ms, expires_ms, known } = request;
   const say = useSay(ENROLMENT_WORDS);
   const leftMs = expires_ms - useNowMs();
   return (
     <>
       <h3>
-        <Name text={gateway} />{' '}
-        <small className="note">
-          <Name text={site} />
-        </small>
+        <GatewayName of={request} />
       </h3>
       <p className="note">
         {say('request_from', { from, version })} · {say('request_age')} <Age ms={created_ms} /> ·{' '}
@@ -120,87 +114,67 @@ function ApproveDialog(props: {
   onClose: () => void;
 }): ReactNode {
   const { request, onDecided, onClose } = props;
-  const { id, site, gateway, key_fingerprint, known } = request;
+  const { id, key_fingerprint, known } = request;
   const say = useSay(ENROLMENT_WORDS);
   const [typed, setTyped] = useState('');
   const [isSeen, setSeen] = useState(false);
-  const [isSending, setSending] = useState(false);
-  const [problem, setProblem] = useState('');
+  const { isSending, problem, run } = useDeed();
   const { rightGroups, verdict } = compare(typed, key_fingerprint);
   const isCompared = verdict === 'right' || (verdict === 'nothing' && isSeen);
-  const submit = async (): Promise<void> => {
-    setSending(true);
-    setProblem('');
-    try {
-      const path = `enrolment/requests/${encodeURIComponent(id)}/approve`;
-      // The key that was compared, and no other that may ask under this id meanwhile.
-      await send('POST', path, { key_fingerprint });
-      await onDecided();
-      onClose();
-    } catch (error) {
-      setProblem(failureText(error, say));
-      setSending(false);
-    }
+  const approve = async (): Promise<void> => {
+    const path = `enrolment/requests/${encodeURIComponent(id)}/approve`;
+    // The key that was compared, and no other that may ask under this id meanwhile.
+    await send('POST', path, { key_fingerprint });
+    await onDecided();
+    onClose();
   };
   return (
-    <Dialog title={say('ask_approve')} onClose={onClose}>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (isCompared) void submit();
-        }}
-      >
+    <FormDialog
+      title={say('ask_approve')}
+      problem={problem}
+      deed={say('deed_approve')}
+      isSending={isSending}
+      isDisabled={!isCompared}
+      onSubmit={() => void run(approve)}
+      onClose={onClose}
+    >
+      <p>
+        <GatewayName of={request} />
+      </p>
+      {known ? (
         <p>
-          <Name text={gateway} />{' '}
-          <small className="note">
-            <Name text={site} />
-          </small>
+          <Mark level="warn">{say('request_known')}</Mark>
         </p>
-        {known ? (
-          <p>
-            <Mark level="warn">{say('request_known')}</Mark>
-          </p>
+      ) : null}
+      <p>{say('compare_note')}</p>
+      <Fingerprint text={key_fingerprint} rightGroups={rightGroups} />
+      <label>
+        {say('compare_type')}
+        <input
+          name="typed"
+          autoComplete="off"
+          spellCheck={false}
+          maxLength={200}
+          value={typed}
+          onChange={({ target }) => setTyped(target.value)}
+        />
+      </label>
+      <p role="status" data-compared={verdict}>
+        {verdict === 'wrong' ? (
+          <Mark level="bad">{say('compare_wrong')}</Mark>
+        ) : rightGroups > 0 ? (
+          say('compare_right', { n: rightGroups })
         ) : null}
-        <p>{say('compare_note')}</p>
-        <Fingerprint text={key_fingerprint} rightGroups={rightGroups} />
-        <label>
-          {say('compare_type')}
-          <input
-            name="typed"
-            autoComplete="off"
-            spellCheck={false}
-            maxLength={200}
-            value={typed}
-            onChange={({ target }) => setTyped(target.value)}
-          />
-        </label>
-        <p role="status" data-compared={verdict}>
-          {verdict === 'wrong' ? (
-            <Mark level="bad">{say('compare_wrong')}</Mark>
-          ) : rightGroups > 0 ? (
-            say('compare_right', { n: rightGroups })
-          ) : null}
-        </p>
-        <label className={look.check}>
-          <input
-            type="checkbox"
-            name="seen"
-            checked={isSeen}
-            onChange={({ target }) => setSeen(target.checked)}
-          />
-          {say('compare_eye')}
-        </label>
-        <FormError text={problem} />
-        <div className="actions">
-          <button type="submit" className="act main" disabled={isSending || !isCompared}>
-            {say(isSending ? 'sending' : 'deed_approve')}
-          </button>
-          <button type="button" className="act" onClick={onClose}>
-            {say('cancel')}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+      </p>
+      <label className={look.check}>
+        <input
+          type="checkbox"
+          name="seen"
+          checked={isSeen}
+          onChange={({ target }) => setSeen(target.checked)}
+        />
+        {say('compare_eye')}
+      </label>
+    </FormDialog>
   );
 }

@@ -9,6 +9,7 @@ import { useAddress } from '../../../app/address.ts';
 import { useNowMs, useOverview } from '../../../app/overview.ts';
 import { usePermissions } from '../../../app/session.ts';
 import { useSay } from '../../../i18n/say.ts';
+import { SearchFilter } from '../../../ui/filters.tsx';
 import { Name } from '../../../ui/mark.tsx';
 import { Select } from '../../../ui/select.tsx';
 import { Empty, Resource } from '../../../ui/states.tsx';
@@ -167,15 +168,7 @@ function Registry(props: {
       ) : (
         <>
           <search className="filters">
-            <label className="field">
-              {say('search')}
-              <input
-                type="search"
-                name="search"
-                value={filters.search}
-                onChange={({ target }) => change({ search: target.value }, 'instead')}
-              />
-            </label>
+            <SearchFilter value={filters.search} change={change} />
             <Select
               label={say('state')}
               name="state"

@@ -3,11 +3,9 @@
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { ApiFailure } from '../../../api/client.ts';
-import { failureText } from '../../../app/failure_text.ts';
 import { useSay } from '../../../i18n/say.ts';
-import { Dialog } from '../../../ui/dialog.tsx';
 import { Name } from '../../../ui/mark.tsx';
-import { FormError } from '../../../ui/states.tsx';
+import { ConfirmDialog } from '../confirm.tsx';
 import { DiffView } from './diff_view.tsx';
 import type { Draft } from './drafts.ts';
 import { EffectView } from './effect_view.tsx';
@@ -31,27 +29,26 @@ export function ApplyDialog(props: {
   const say = useSay(PROFILES_WORDS);
   const check = useCheck(name, text, props.checked === undefined ? 0 : undefined);
   const checked = props.checked ?? (check.isCurrent ? check.query.data : undefined);
-  const [isSending, setSending] = useState(false);
-  const [problem, setProblem] = useState('');
   const [mistakes, setMistakes] = useState<readonly Mistake[]>([]);
   const apply = async (): Promise<void> => {
-    setSending(true);
-    setProblem('');
     try {
       const etag = base?.etag ?? null;
-      const done = text === null ? await remove(name, etag ?? '') : await put(name, text, etag);
-      onDone(done);
-      onClose();
+      onDone(text === null ? await remove(name, etag ?? '') : await put(name, text, etag));
     } catch (error) {
-      setSending(false);
       onRefused();
-      setProblem(failureText(error, say));
       setMistakes(mistakesOf(error));
+      throw error;
     }
   };
   const wrong = mistakes.length > 0 ? mistakes : (checked?.mistakes ?? []);
   return (
-    <Dialog title={say(text === null ? 'ask_remove' : 'ask_apply')} onClose={onClose}>
+    <ConfirmDialog
+      title={say(text === null ? 'ask_remove' : 'ask_apply')}
+      deed={say(text === null ? 'remove' : 'apply_now')}
+      isDisabled={checked === undefined}
+      onConfirm={apply}
+      onClose={onClose}
+    >
       <p>
         <Name text={name} />
       </p>
@@ -76,22 +73,7 @@ export function ApplyDialog(props: {
         </ul>
       )}
       <p className="note">{say('apply_note')}</p>
-      <FormError text={problem} />
-      <div className="actions">
-        <button
-          type="button"
-          className="act main"
-          data-action="confirm"
-          disabled={isSending || checked === undefined}
-          onClick={() => void apply()}
-        >
-          {isSending ? say('sending') : say(text === null ? 'remove' : 'apply_now')}
-        </button>
-        <button type="button" className="act" onClick={onClose}>
-          {say('cancel')}
-        </button>
-      </div>
-    </Dialog>
+    </ConfirmDialog>
   );
 }
 

@@ -2,6 +2,7 @@
 
 import type { ReactNode } from 'react';
 import { Link } from 'wouter';
+import { devicePath } from '../../../app/address.ts';
 import { usePreferences } from '../../../app/preferences.tsx';
 import { formatCount } from '../../../i18n/format.ts';
 import { useSay } from '../../../i18n/say.ts';
@@ -66,9 +67,7 @@ function Devices({ effect: { devices } }: { effect: Effect }): ReactNode {
           <ul>
             {devices.items.map((item) => (
               <li key={JSON.stringify([item.site, item.device])}>
-                <Link
-                  href={`/device/${encodeURIComponent(item.site)}/${encodeURIComponent(item.device)}`}
-                >
+                <Link href={devicePath(item)}>
                   <Name text={item.device} />
                 </Link>{' '}
                 <Name text={item.before || say('no_profile')} /> →{' '}

@@ -3,8 +3,7 @@
 import type { ReactNode } from 'react';
 import { useState } from 'react';
 import { useSay } from '../../../i18n/say.ts';
-import { Dialog } from '../../../ui/dialog.tsx';
-import { FormError } from '../../../ui/states.tsx';
+import { FormDialog } from '../../../ui/form_dialog.tsx';
 import { nameProblem, templateFor } from './changes.ts';
 import { draftStore } from './drafts.ts';
 import { PROFILES_WORDS } from './words.ts';
@@ -21,39 +20,31 @@ export function NewFileDialog(props: {
   const name = /\.ya?ml$/.test(trimmed) ? trimmed : `${trimmed}.yaml`;
   const problem = trimmed === '' ? undefined : nameProblem(name, taken);
   return (
-    <Dialog title={say('file_new')} onClose={onClose}>
-      <form
-        className="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (trimmed === '' || problem !== undefined) return;
-          draftStore.put(name, templateFor(name), null);
-          onMade(name);
-        }}
-      >
-        <label>
-          {say('file_name')}
-          <input
-            name="file_name"
-            autoComplete="off"
-            autoCapitalize="none"
-            required
-            maxLength={70}
-            value={typed}
-            onChange={({ target }) => setTyped(target.value)}
-          />
-        </label>
-        <p className="note">{say('file_new_note')}</p>
-        <FormError text={problem === undefined ? '' : say(problem, { name })} />
-        <div className="actions">
-          <button type="submit" className="act main" disabled={problem !== undefined}>
-            {say('file_begin')}
-          </button>
-          <button type="button" className="act" onClick={onClose}>
-            {say('cancel')}
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog
+      title={say('file_new')}
+      problem={problem === undefined ? '' : say(problem, { name })}
+      deed={say('file_begin')}
+      isDisabled={problem !== undefined}
+      onSubmit={() => {
+        if (trimmed === '') return;
+        draftStore.put(name, templateFor(name), null);
+        onMade(name);
+      }}
+      onClose={onClose}
+    >
+      <label>
+        {say('file_name')}
+        <input
+          name="file_name"
+          autoComplete="off"
+          autoCapitalize="none"
+          required
+          maxLength={70}
+          value={typed}
+          onChange={({ target }) => setTyped(target.value)}
+        />
+      </label>
+      <p className="note">{say('file_new_note')}</p>
+    </FormDialog>
   );
 }

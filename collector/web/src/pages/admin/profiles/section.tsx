@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useEffect, useState } from 'react';
 import { Link } from 'wouter';
-import { useAddress } from '../../../app/address.ts';
+import { devicePath, useAddress } from '../../../app/address.ts';
 import { useOverview } from '../../../app/overview.ts';
 import { usePreferences } from '../../../app/preferences.tsx';
 import { formatCount, formatDuration } from '../../../i18n/format.ts';
@@ -136,7 +136,7 @@ function DevicesWith(props: {
       <ul className={look.devices}>
         {named.map(({ site, device }) => (
           <li key={JSON.stringify([site, device])}>
-            <Link href={`/device/${encodeURIComponent(site)}/${encodeURIComponent(device)}`}>
+            <Link href={devicePath({ site, device })}>
               <Name text={device} />
             </Link>
           </li>

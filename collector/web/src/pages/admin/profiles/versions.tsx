@@ -3,7 +3,7 @@
 import { useQuery } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
 import { useState } from 'react';
-import { failureText } from '../../../app/failure_text.ts';
+import { useDeed } from '../../../app/deed.ts';
 import { useOverview } from '../../../app/overview.ts';
 import { useSay } from '../../../i18n/say.ts';
 import { Empty, FormError, Resource } from '../../../ui/states.tsx';
@@ -35,15 +35,9 @@ function List({ name, now, base }: { name: string; now: string; base: Draft['bas
   const site = useOverview()?.sites[0]?.site ?? '';
   const versions = useQuery(versionsQuery(name));
   const [shown, setShown] = useState<{ id: string; text: string }>();
-  const [problem, setProblem] = useState('');
-  const show = async (id: string): Promise<void> => {
-    setProblem('');
-    try {
-      setShown({ id, text: await versionText(name, id) });
-    } catch (error) {
-      setProblem(failureText(error, say));
-    }
-  };
+  const { problem, run } = useDeed();
+  const show = (id: string): Promise<void> =>
+    run(async () => setShown({ id, text: await versionText(name, id) }));
   return (
     <Resource query={versions}>
       {({ items }) =>
