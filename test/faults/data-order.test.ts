@@ -19,7 +19,7 @@ import type { EmitterEpoch } from './support/emitter.ts';
 import { Emitter } from './support/emitter.ts';
 
 const EPOCHS = sizeOfRun('FMS_TEST_EPOCHS', { short: 200, long: 3_000 });
-const KILLS = ofForm({ short: 2, long: 10 });
+const KILLS = ofForm({ short: 1, long: 10 });
 /** Unanswered publishes: beyond, the test waits. */
 const WINDOW = 16;
 /** Of one epoch: more than the collector keeps apart. */

@@ -2,7 +2,7 @@
  * kill -9 of agent and collector at random moments under load, one at a time, both at once, with either
  * order of restart. At the end every reading that was emitted and read is in the store exactly once.
  *
- * Alone: `node test/faults/kill.test.ts --seed N` (and `--rounds N`, of each kind: 5, in the
+ * Alone: `node test/faults/kill.test.ts --seed N` (and `--rounds N`, of each kind: 3, in the
  * long form 30).
  */
 
@@ -15,7 +15,7 @@ function roundsOfRun(): number {
   const position = process.argv.indexOf('--rounds');
   if (position >= 0) return Number(process.argv[position + 1]);
   // The aimed kills come on top.
-  return ofForm({ short: 5, long: 30 });
+  return ofForm({ short: 3, long: 30 });
 }
 
 // Also when run alone, without the runner's own limit.

@@ -19,8 +19,8 @@ const NAMES = ['gw1', 'gw2', 'gw3'];
 const DEVICES_EACH = 3;
 const CHANNELS = 7;
 const KEEPALIVE_S = 30;
-const BACKOFF_MAX_MS = ofForm({ short: 2_000, long: 4_000 });
-const OUTAGE_MS = ofForm({ short: 10_000, long: 60_000 });
+const BACKOFF_MAX_MS = ofForm({ short: 1_000, long: 4_000 });
+const OUTAGE_MS = ofForm({ short: 6_000, long: 60_000 });
 /**
  * Delays are even in [0, ceiling) and the ceiling is at BACKOFF_MAX_MS after three failures: half of this
  * and a few more are to be expected in an outage. A storm would be hundreds.
