@@ -160,7 +160,7 @@ export interface RecoveryValue {
   audit?: { number: number; hash: string; loggedMs: number };
 }
 
-/** Kinds of records in the output topics. Values: collector/processor/outputs.ts encodes and decodes them. */
+/** Kinds of records in the output topics. Values: each has its file in collector/processor/outputs/. */
 export const OutputKind = {
   /** topic readings: a wire Batch envelope whose chunks hold only readings never seen before, and what the rules said of them. */
   READINGS: 'readings',

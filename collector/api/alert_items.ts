@@ -1,7 +1,10 @@
 /** Alerts, anomalies and silences as the API and the stream show them, with their schemas. */
 
 import { ALERT_SEVERITIES } from '../alert.ts';
-import type { AlertEntry, AnomalyEntry, MarkEntry, SilenceEntry } from '../processor/outputs.ts';
+import type { AlertEntry } from '../processor/outputs/alert.ts';
+import type { AnomalyEntry } from '../processor/outputs/anomaly.ts';
+import type { MarkEntry } from '../processor/outputs/mark.ts';
+import type { SilenceEntry } from '../processor/outputs/silence.ts';
 import { ANOMALY_MARKS } from '../types.ts';
 import type { JsonSchema } from './schemas.ts';
 import { nullable, object, TIME_MS } from './schemas.ts';

@@ -1,6 +1,9 @@
 /** Rows of the tables alerts, anomalies, silences and anomaly_marks → entries as the processor puts them out. */
 
-import type { AlertEntry, AnomalyEntry, MarkEntry, SilenceEntry } from '../processor/outputs.ts';
+import type { AlertEntry } from '../processor/outputs/alert.ts';
+import type { AnomalyEntry } from '../processor/outputs/anomaly.ts';
+import type { MarkEntry } from '../processor/outputs/mark.ts';
+import type { SilenceEntry } from '../processor/outputs/silence.ts';
 
 export type Row = Record<string, unknown>;
 

@@ -4,7 +4,7 @@
  */
 
 import { ALERT_SEVERITIES } from '../alert.ts';
-import type { AlertEntry } from '../processor/outputs.ts';
+import type { AlertEntry } from '../processor/outputs/alert.ts';
 import type { AlertSeverity } from '../profile.ts';
 import type { ChannelState, DeviceState } from './live/devices.ts';
 

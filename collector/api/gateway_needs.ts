@@ -1,6 +1,6 @@
 /** Why a gateway needs a person. Pure. */
 
-import type { GatewayEntry } from '../processor/outputs.ts';
+import type { GatewayEntry } from '../processor/outputs/gateway.ts';
 import type { LedgerNumbers } from './ledger.ts';
 
 /** Worst first. */

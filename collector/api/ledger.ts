@@ -1,6 +1,6 @@
 /** Sums of ledger entries, and their form in the API. Pure. */
 
-import type { LedgerEntry } from '../processor/outputs.ts';
+import type { LedgerEntry } from '../processor/outputs/ledger.ts';
 import type { JsonSchema } from './schemas.ts';
 import { COUNT } from './schemas.ts';
 

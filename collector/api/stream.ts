@@ -5,7 +5,10 @@
  */
 
 import { codesOf } from '../findings.ts';
-import type { AlertEntry, AnomalyEntry, DeviceEntry, MarkEntry } from '../processor/outputs.ts';
+import type { AlertEntry } from '../processor/outputs/alert.ts';
+import type { AnomalyEntry } from '../processor/outputs/anomaly.ts';
+import type { DeviceEntry } from '../processor/outputs/device.ts';
+import type { MarkEntry } from '../processor/outputs/mark.ts';
 import { alertItem, anomalyItem } from './alert_items.ts';
 import type { LiveDevice, LiveReading, LiveRecord } from './live/records.ts';
 import { TREATMENT_NAMES } from './schemas.ts';

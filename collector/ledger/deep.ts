@@ -6,7 +6,7 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LedgerEntry } from '../processor/outputs.ts';
+import type { LedgerEntry } from '../processor/outputs/ledger.ts';
 import type { Store } from '../store/store.ts';
 import type { Difference } from './locate.ts';
 import { locate } from './locate.ts';

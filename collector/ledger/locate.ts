@@ -3,7 +3,7 @@
  * from the ledger's, bucket by bucket, then seq by seq.
  */
 
-import type { LedgerEntry } from '../processor/outputs.ts';
+import type { LedgerEntry } from '../processor/outputs/ledger.ts';
 import { SeqRanges } from '../processor/ranges.ts';
 import { momentsWithin, noSeqs, same } from './moments.ts';
 import type { QuarantineRun, Run, Tables } from './tables.ts';

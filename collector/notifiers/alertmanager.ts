@@ -4,7 +4,7 @@
  * its Watchdog alert, too.
  */
 
-import type { AlertEntry } from '../processor/outputs.ts';
+import type { AlertEntry } from '../processor/outputs/alert.ts';
 import type { AlertSeverity } from '../profile.ts';
 import { request } from './http.ts';
 import type { Message, Notifier, NotifierContext } from './notifier.ts';

@@ -6,7 +6,7 @@
 
 import { compareSeverity } from '../alert.ts';
 import { jsonOf } from '../control.ts';
-import type { AlertEntry } from '../processor/outputs.ts';
+import type { AlertEntry } from '../processor/outputs/alert.ts';
 import type { Preferences, Receiving } from './notice.ts';
 import { isQuiet, noticeFor, toldOf } from './notice.ts';
 

@@ -1,7 +1,7 @@
 /** What is to be told of an alert to one who was told this much before. Pure. */
 
 import { compareSeverity } from '../alert.ts';
-import type { AlertEntry } from '../processor/outputs.ts';
+import type { AlertEntry } from '../processor/outputs/alert.ts';
 import type { AlertSeverity } from '../profile.ts';
 import type { NoticeKind } from './notifier.ts';
 

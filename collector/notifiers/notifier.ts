@@ -5,7 +5,7 @@
 
 import type { CollectorErrorCode } from '../errors.ts';
 import { CollectorError } from '../errors.ts';
-import type { AlertEntry } from '../processor/outputs.ts';
+import type { AlertEntry } from '../processor/outputs/alert.ts';
 import type { AlertSeverity } from '../profile.ts';
 
 export const LANGUAGES = ['en', 'ko'] as const;

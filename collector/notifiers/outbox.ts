@@ -3,7 +3,7 @@
  * message after the other, tried again while the receiver is away. A receiver never waits for another one.
  */
 
-import type { AlertEntry } from '../processor/outputs.ts';
+import type { AlertEntry } from '../processor/outputs/alert.ts';
 import type { Clock, Logger } from '../types.ts';
 import type { AlertBook, BookReceiver } from './book.ts';
 import { keyOf, worstFirst } from './message.ts';

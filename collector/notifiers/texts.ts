@@ -1,7 +1,7 @@
 /** What people read of alerts, in English and Korean. Pure. Names come from devices: none is trusted. */
 
 import { ALERT_SEVERITIES } from '../alert.ts';
-import type { AlertEntry } from '../processor/outputs.ts';
+import type { AlertEntry } from '../processor/outputs/alert.ts';
 import type { AlertSeverity } from '../profile.ts';
 import type { Language, Message, Notice, NoticeKind } from './notifier.ts';
 

@@ -4,7 +4,7 @@
  */
 
 import { createHmac } from 'node:crypto';
-import type { AlertEntry } from '../processor/outputs.ts';
+import type { AlertEntry } from '../processor/outputs/alert.ts';
 import { request } from './http.ts';
 import type { Message, Notice, Notifier, NotifierContext } from './notifier.ts';
 

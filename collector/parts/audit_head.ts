@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LiveAudit } from '../api/live/audit.ts';
 import type { ControlView } from '../control.ts';
 import { jsonOf } from '../control.ts';
-import type { AuditHead } from '../processor/outputs_audit.ts';
+import type { AuditHead } from '../processor/outputs/audit.ts';
 import type { Logger } from '../types.ts';
 
 const HEAD_KEY = 'audit/head';

@@ -17,7 +17,7 @@ import { Outbox } from '../notifiers/outbox.ts';
 import { makeNotifier } from '../notifiers/registry.ts';
 import { receiversOf } from '../notifiers/routes.ts';
 import type { NotifyStatus } from '../notifiers/status.ts';
-import type { AlertEntry } from '../processor/outputs.ts';
+import type { AlertEntry } from '../processor/outputs/alert.ts';
 import type { Share, SharedRun } from '../shares.ts';
 import { runShare, wholeShare } from '../shares.ts';
 import type { Clock, Logger } from '../types.ts';

@@ -1,7 +1,7 @@
 /** Runs of seqs that rules spoke of, cut to where they belong. */
 
 import type { ChunkFrame } from '../../proto/model.ts';
-import type { Annotation } from './outputs.ts';
+import type { Annotation } from './outputs/readings.ts';
 import type { Interval } from './ranges.ts';
 
 /** Runs of the seqs that lie in `part`; `said` ascends. */

@@ -7,8 +7,8 @@ import { CollectorError } from '../errors.ts';
 import type { AuditValue, RecoveryValue } from '../types.ts';
 import { AUDIT_DETAIL_CHARS_MAX, AUDIT_TEXT_CHARS_MAX } from '../types.ts';
 import { idOf } from './ids.ts';
-import type { AuditHead, AuditRecord } from './outputs_audit.ts';
-import { hashOf, NO_AUDIT } from './outputs_audit.ts';
+import type { AuditHead, AuditRecord } from './outputs/audit.ts';
+import { hashOf, NO_AUDIT } from './outputs/audit.ts';
 import { parseJson } from './parse.ts';
 
 /**

@@ -10,8 +10,9 @@ import {
   UNPROFILED_SILENT_AFTER_MS,
 } from './limits.ts';
 import type { Origin } from './origin.ts';
-import type { DeviceEntry, DeviceState, Severity } from './outputs.ts';
-import { EventKind } from './outputs.ts';
+import type { DeviceEntry, DeviceState } from './outputs/device.ts';
+import type { Severity } from './outputs/event.ts';
+import { EventKind } from './outputs/event.ts';
 import type { Step } from './step.ts';
 import type { DevicePlace } from './validation/compile.ts';
 import type { DeviceSeen } from './validation/judgement.ts';

@@ -8,7 +8,7 @@ import type { ClockCorrection, Epoch } from '../../proto/model.ts';
 import { CollectorError } from '../errors.ts';
 import { EpochAccount, isSettled, placeOf } from './epoch.ts';
 import { CORRECTIONS_PER_GATEWAY_MAX, EPOCHS_PER_GATEWAY_MAX } from './limits.ts';
-import type { GatewayEntry } from './outputs.ts';
+import type { GatewayEntry } from './outputs/gateway.ts';
 import { GatewaySoft } from './soft.ts';
 import { GatewayWatch } from './watch.ts';
 

@@ -1,7 +1,7 @@
 /** Why seqs of an epoch are missing: ranges by reason, and counts of those that were closed for want of room. */
 
 import { GAP_REASONS_MAX } from './limits.ts';
-import { CollectorGapReason } from './outputs.ts';
+import { CollectorGapReason } from './outputs/ledger.ts';
 import type { Interval } from './ranges.ts';
 import { SeqRanges } from './ranges.ts';
 import { sumOfRanges } from './sums.ts';

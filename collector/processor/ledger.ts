@@ -2,7 +2,7 @@
 
 import type { EpochAccount } from './epoch.ts';
 import type { GatewayBook } from './gateway.ts';
-import type { LedgerEntry } from './outputs.ts';
+import type { LedgerEntry } from './outputs/ledger.ts';
 
 export function ledgerEntry(book: GatewayBook, account: EpochAccount, nowMs: number): LedgerEntry {
   const { gaps, lastSeq, stored, quarantined, duplicates, inFlight } = account;

@@ -33,8 +33,10 @@ import {
   SETTLE_AFTER_MS,
 } from './limits.ts';
 import { NOBODY } from './origin.ts';
-import type { LedgerEntry } from './outputs.ts';
-import { CollectorGapReason, EventKind, QuarantineReason } from './outputs.ts';
+import { EventKind } from './outputs/event.ts';
+import type { LedgerEntry } from './outputs/ledger.ts';
+import { CollectorGapReason } from './outputs/ledger.ts';
+import { QuarantineReason } from './outputs/quarantine.ts';
 import { parseJson } from './parse.ts';
 import { processRecovery } from './recovery.ts';
 import { processRelease } from './releases.ts';

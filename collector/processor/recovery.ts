@@ -8,7 +8,7 @@ import { NO_EPOCH } from '../../proto/model.ts';
 import type { RecoveryValue } from '../types.ts';
 import type { GatewayBook } from './gateway.ts';
 import { EPOCHS_PER_GATEWAY_MAX } from './limits.ts';
-import { EventKind } from './outputs.ts';
+import { EventKind } from './outputs/event.ts';
 import { parseJson } from './parse.ts';
 import type { Interval } from './ranges.ts';
 import type { Step } from './step.ts';

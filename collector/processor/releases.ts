@@ -13,7 +13,8 @@ import { NO_EPOCH, NO_VALUE_BIT, SeriesKind } from '../../proto/model.ts';
 import type { QuarantinedReading, ReleaseValue } from '../types.ts';
 import { cutFrames } from './columns.ts';
 import type { GatewayBook } from './gateway.ts';
-import { EventKind, encodeReadings } from './outputs.ts';
+import { EventKind } from './outputs/event.ts';
+import { encodeReadings } from './outputs/readings.ts';
 import { parseJson } from './parse.ts';
 import type { Step } from './step.ts';
 

@@ -8,8 +8,9 @@ import type { IdentityConflictValue, OversizedValue } from '../types.ts';
 import { declareGaps } from './batches.ts';
 import type { GatewayBook } from './gateway.ts';
 import { READERS_JSON_MAX } from './limits.ts';
-import type { GatewayEntry } from './outputs.ts';
-import { EventKind, QuarantineReason } from './outputs.ts';
+import { EventKind } from './outputs/event.ts';
+import type { GatewayEntry } from './outputs/gateway.ts';
+import { QuarantineReason } from './outputs/quarantine.ts';
 import { parseJson } from './parse.ts';
 import type { Step } from './step.ts';
 

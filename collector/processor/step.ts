@@ -5,32 +5,28 @@ import type { OutputTopic, SilenceValue } from '../types.ts';
 import { OutputKind } from '../types.ts';
 import { ENTRIES_PER_RECORD_MAX, HEAD_BYTES } from './limits.ts';
 import type { Origin } from './origin.ts';
-import type {
-  AlertEntry,
-  AnomalyEntry,
-  DeviceEntry,
-  EventEntry,
-  GatewayEntry,
-  LedgerEntry,
-  MarkEntry,
-  QuarantineEntry,
-  ReleaseEntry,
-  SilenceEntry,
-} from './outputs.ts';
-import {
-  encodeAlert,
-  encodeAnomaly,
-  encodeDevice,
-  encodeEvents,
-  encodeGateway,
-  encodeLedger,
-  encodeMark,
-  encodeQuarantine,
-  encodeRelease,
-  encodeSilence,
-} from './outputs.ts';
-import type { AuditRecord } from './outputs_audit.ts';
-import { encodeAudit } from './outputs_audit.ts';
+import type { AlertEntry } from './outputs/alert.ts';
+import { encodeAlert } from './outputs/alert.ts';
+import type { AnomalyEntry } from './outputs/anomaly.ts';
+import { encodeAnomaly } from './outputs/anomaly.ts';
+import type { AuditRecord } from './outputs/audit.ts';
+import { encodeAudit } from './outputs/audit.ts';
+import type { DeviceEntry } from './outputs/device.ts';
+import { encodeDevice } from './outputs/device.ts';
+import type { EventEntry } from './outputs/event.ts';
+import { encodeEvents } from './outputs/event.ts';
+import type { GatewayEntry } from './outputs/gateway.ts';
+import { encodeGateway } from './outputs/gateway.ts';
+import type { LedgerEntry } from './outputs/ledger.ts';
+import { encodeLedger } from './outputs/ledger.ts';
+import type { MarkEntry } from './outputs/mark.ts';
+import { encodeMark } from './outputs/mark.ts';
+import type { QuarantineEntry } from './outputs/quarantine.ts';
+import { encodeQuarantine } from './outputs/quarantine.ts';
+import type { ReleaseEntry } from './outputs/release.ts';
+import { encodeRelease } from './outputs/release.ts';
+import type { SilenceEntry } from './outputs/silence.ts';
+import { encodeSilence } from './outputs/silence.ts';
 import type { CompiledConfiguration } from './validation/compile.ts';
 
 export interface ProcessorOutput {

@@ -1,7 +1,7 @@
 /** Where the audit log's chain stands in the store: a log that is new goes on from there. */
 
-import type { AuditHead } from '../processor/outputs_audit.ts';
-import { NO_AUDIT } from '../processor/outputs_audit.ts';
+import type { AuditHead } from '../processor/outputs/audit.ts';
+import { NO_AUDIT } from '../processor/outputs/audit.ts';
 import type { Store } from './store.ts';
 
 const LIMITS = { timeoutMs: 60_000, maxRows: 1, maxMemoryBytes: 512 * 1024 * 1024 };

@@ -3,7 +3,7 @@
 import type { ChunkColumns } from '../../proto/model.ts';
 import { hasValue, SeriesKind } from '../../proto/model.ts';
 import { Treatment } from '../findings.ts';
-import type { Annotation } from '../processor/outputs.ts';
+import type { Annotation } from '../processor/outputs/readings.ts';
 import type {
   CleanedColumns,
   ReadingColumns,

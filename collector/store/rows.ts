@@ -3,21 +3,19 @@
 import { decodeChunk } from '../../proto/decode.ts';
 import { CollectorError } from '../errors.ts';
 import type { LogRecord } from '../log/log.ts';
-import type { AnomalyEntry } from '../processor/outputs.ts';
-import {
-  decodeAlert,
-  decodeAnomaly,
-  decodeDevice,
-  decodeEvents,
-  decodeGateway,
-  decodeLedger,
-  decodeMark,
-  decodeQuarantine,
-  decodeReadings,
-  decodeRelease,
-  decodeSilence,
-} from '../processor/outputs.ts';
-import { decodeAudit } from '../processor/outputs_audit.ts';
+import { decodeAlert } from '../processor/outputs/alert.ts';
+import type { AnomalyEntry } from '../processor/outputs/anomaly.ts';
+import { decodeAnomaly } from '../processor/outputs/anomaly.ts';
+import { decodeAudit } from '../processor/outputs/audit.ts';
+import { decodeDevice } from '../processor/outputs/device.ts';
+import { decodeEvents } from '../processor/outputs/event.ts';
+import { decodeGateway } from '../processor/outputs/gateway.ts';
+import { decodeLedger } from '../processor/outputs/ledger.ts';
+import { decodeMark } from '../processor/outputs/mark.ts';
+import { decodeQuarantine } from '../processor/outputs/quarantine.ts';
+import { decodeReadings } from '../processor/outputs/readings.ts';
+import { decodeRelease } from '../processor/outputs/release.ts';
+import { decodeSilence } from '../processor/outputs/silence.ts';
 import { OutputKind } from '../types.ts';
 import { ReadingBlock } from './reading_block.ts';
 import type { AnomalyRow, TableName, TableRows } from './store.ts';

@@ -84,7 +84,7 @@ export interface LedgerRow {
   gapReadings: number;
   /** lastSeq minus all that is accounted for. */
   inFlight: number;
-  /** Sums modulo 2^64 in decimals; see processor/outputs.ts LedgerEntry. */
+  /** Sums modulo 2^64 in decimals; see processor/outputs/ledger.ts LedgerEntry. */
   storedSum: string;
   quarantinedSum: string;
   sumBalance: string;
@@ -237,7 +237,7 @@ export interface MarkRow {
   markedMs: number;
 }
 
-/** Table `audit`: one row an entry, as the processor chained it (collector/processor/outputs_audit.ts). */
+/** Table `audit`: one row an entry, as the processor chained it (collector/processor/outputs/audit.ts). */
 export interface AuditRow {
   number: number;
   id: string;

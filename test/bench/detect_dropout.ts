@@ -1,6 +1,6 @@
 /** Dropouts of simulated devices, through the processor with its ticks: found when it says late or silent. */
 
-import { decodeDevice } from '../../collector/processor/outputs.ts';
+import { decodeDevice } from '../../collector/processor/outputs/device.ts';
 import { Processor } from '../../collector/processor/processor.ts';
 import type { Configuration } from '../../collector/profile.ts';
 import { OutputKind, RawKind } from '../../collector/types.ts';

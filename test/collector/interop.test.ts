@@ -8,20 +8,18 @@ import { findingKinds } from '../../collector/findings.ts';
 import { openKafkaLog } from '../../collector/log/kafka.ts';
 import type { Log } from '../../collector/log/log.ts';
 import { startProcessing } from '../../collector/processing.ts';
-import type {
-  AlertEntry,
-  AnomalyEntry,
-  DeviceEntry,
-  EventEntry,
-  GatewayEntry,
-  LedgerEntry,
-  MarkEntry,
-  QuarantineEntry,
-  ReleaseEntry,
-  SilenceEntry,
-} from '../../collector/processor/outputs.ts';
-import { EventKind } from '../../collector/processor/outputs.ts';
-import type { AuditRecord } from '../../collector/processor/outputs_audit.ts';
+import type { AlertEntry } from '../../collector/processor/outputs/alert.ts';
+import type { AnomalyEntry } from '../../collector/processor/outputs/anomaly.ts';
+import type { AuditRecord } from '../../collector/processor/outputs/audit.ts';
+import type { DeviceEntry } from '../../collector/processor/outputs/device.ts';
+import type { EventEntry } from '../../collector/processor/outputs/event.ts';
+import { EventKind } from '../../collector/processor/outputs/event.ts';
+import type { GatewayEntry } from '../../collector/processor/outputs/gateway.ts';
+import type { LedgerEntry } from '../../collector/processor/outputs/ledger.ts';
+import type { MarkEntry } from '../../collector/processor/outputs/mark.ts';
+import type { QuarantineEntry } from '../../collector/processor/outputs/quarantine.ts';
+import type { ReleaseEntry } from '../../collector/processor/outputs/release.ts';
+import type { SilenceEntry } from '../../collector/processor/outputs/silence.ts';
 import { OutputKind, RawKind } from '../../collector/types.ts';
 import { encodeBatch } from '../../proto/batch.ts';
 import type { Reading } from '../../proto/model.ts';

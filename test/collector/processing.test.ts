@@ -13,7 +13,8 @@ import {
   snapshotReadings,
   startProcessing,
 } from '../../collector/processing.ts';
-import { decodeEvents, decodeReadings } from '../../collector/processor/outputs.ts';
+import { decodeEvents } from '../../collector/processor/outputs/event.ts';
+import { decodeReadings } from '../../collector/processor/outputs/readings.ts';
 import { OutputKind, RawKind } from '../../collector/types.ts';
 import { encodeBatch } from '../../proto/batch.ts';
 import { ChunkBuilder } from '../../proto/chunk.ts';

@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { toAlert, toAnomaly, toMark, toSilence } from '../../collector/api/alert_rows.ts';
 import { toAudit } from '../../collector/api/audit/rows.ts';
-import { hashOf } from '../../collector/processor/outputs_audit.ts';
+import { hashOf } from '../../collector/processor/outputs/audit.ts';
 import { ReadingBlock } from '../../collector/store/reading_block.ts';
 import type {
   EventRow,

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import protobuf from 'protobufjs';
 import t from 'tap';
 import { Treatment } from '../../collector/findings.ts';
-import type { Annotation } from '../../collector/processor/outputs.ts';
-import { encodeReadings } from '../../collector/processor/outputs.ts';
+import type { Annotation } from '../../collector/processor/outputs/readings.ts';
+import { encodeReadings } from '../../collector/processor/outputs/readings.ts';
 import { encodeBatch } from '../../proto/batch.ts';
 import { headerOf, reading, sealAll, T0 } from '../support/wire.ts';
 

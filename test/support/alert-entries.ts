@@ -1,18 +1,14 @@
 /** Alerts, anomalies, silences and marks for tests, as the processor puts them out. */
 
 import type { LogRecord } from '../../collector/log/log.ts';
-import type {
-  AlertEntry,
-  AnomalyEntry,
-  MarkEntry,
-  SilenceEntry,
-} from '../../collector/processor/outputs.ts';
-import {
-  encodeAlert,
-  encodeAnomaly,
-  encodeMark,
-  encodeSilence,
-} from '../../collector/processor/outputs.ts';
+import type { AlertEntry } from '../../collector/processor/outputs/alert.ts';
+import { encodeAlert } from '../../collector/processor/outputs/alert.ts';
+import type { AnomalyEntry } from '../../collector/processor/outputs/anomaly.ts';
+import { encodeAnomaly } from '../../collector/processor/outputs/anomaly.ts';
+import type { MarkEntry } from '../../collector/processor/outputs/mark.ts';
+import { encodeMark } from '../../collector/processor/outputs/mark.ts';
+import type { SilenceEntry } from '../../collector/processor/outputs/silence.ts';
+import { encodeSilence } from '../../collector/processor/outputs/silence.ts';
 import type { Gathered } from '../../collector/store/rows.ts';
 import { addRecord, nothingGathered } from '../../collector/store/rows.ts';
 import type { Store } from '../../collector/store/store.ts';

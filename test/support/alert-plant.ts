@@ -1,6 +1,7 @@
 /** A gateway and its devices, as the processor hears of them: for tests of alerts. */
 
-import type { AlertEntry, EventEntry } from '../../collector/processor/outputs.ts';
+import type { AlertEntry } from '../../collector/processor/outputs/alert.ts';
+import type { EventEntry } from '../../collector/processor/outputs/event.ts';
 import { Processor } from '../../collector/processor/processor.ts';
 import type { Configuration, DeviceProfile } from '../../collector/profile.ts';
 import { loadConfiguration } from '../../collector/profiles/load.ts';

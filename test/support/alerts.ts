@@ -3,8 +3,8 @@
 import type { Log } from '../../collector/log/log.ts';
 import { keyOf } from '../../collector/notifiers/message.ts';
 import type { Message, NoticeKind } from '../../collector/notifiers/notifier.ts';
-import type { AlertEntry } from '../../collector/processor/outputs.ts';
-import { encodeAlert } from '../../collector/processor/outputs.ts';
+import type { AlertEntry } from '../../collector/processor/outputs/alert.ts';
+import { encodeAlert } from '../../collector/processor/outputs/alert.ts';
 import { OutputKind } from '../../collector/types.ts';
 
 /** A firing alert of device press-1 of gateway plant/gw1, except for what is given. */

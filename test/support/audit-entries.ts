@@ -2,8 +2,8 @@
 
 import type { LogRecord } from '../../collector/log/log.ts';
 import { AuditChain } from '../../collector/processor/audit.ts';
-import type { AuditRecord } from '../../collector/processor/outputs_audit.ts';
-import { encodeAudit } from '../../collector/processor/outputs_audit.ts';
+import type { AuditRecord } from '../../collector/processor/outputs/audit.ts';
+import { encodeAudit } from '../../collector/processor/outputs/audit.ts';
 import { addRecord, nothingGathered } from '../../collector/store/rows.ts';
 import type { AuditRow } from '../../collector/store/store.ts';
 import type { AuditValue } from '../../collector/types.ts';

@@ -5,7 +5,7 @@
  */
 
 import { NotifyPart } from '../../collector/parts/notify.ts';
-import type { AlertEntry } from '../../collector/processor/outputs.ts';
+import type { AlertEntry } from '../../collector/processor/outputs/alert.ts';
 import { wholeShare } from '../../collector/shares.ts';
 import { appendAlert } from './alerts.ts';
 import { notifyConfig, openNotifyLog, webhook } from './notify-scene.ts';

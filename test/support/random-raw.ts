@@ -5,7 +5,8 @@
 
 import fc from 'fast-check';
 import type { LogRecord } from '../../collector/log/log.ts';
-import { decodeAlert, decodeAnomaly } from '../../collector/processor/outputs.ts';
+import { decodeAlert } from '../../collector/processor/outputs/alert.ts';
+import { decodeAnomaly } from '../../collector/processor/outputs/anomaly.ts';
 import { Processor } from '../../collector/processor/processor.ts';
 import type { AlertRule, Configuration } from '../../collector/profile.ts';
 import type {

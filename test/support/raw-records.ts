@@ -1,34 +1,30 @@
 /** Raw records for processor tests, and a reader of what the processor says of them. */
 
 import type { LogRecord } from '../../collector/log/log.ts';
-import type {
-  AlertEntry,
-  Annotation,
-  AnomalyEntry,
-  DeviceEntry,
-  EventEntry,
-  GatewayEntry,
-  LedgerEntry,
-  MarkEntry,
-  QuarantineEntry,
-  ReleaseEntry,
-  SilenceEntry,
-} from '../../collector/processor/outputs.ts';
-import {
-  decodeAlert,
-  decodeAnomaly,
-  decodeDevice,
-  decodeEvents,
-  decodeGateway,
-  decodeLedger,
-  decodeMark,
-  decodeQuarantine,
-  decodeReadings,
-  decodeRelease,
-  decodeSilence,
-} from '../../collector/processor/outputs.ts';
-import type { AuditRecord } from '../../collector/processor/outputs_audit.ts';
-import { decodeAudit } from '../../collector/processor/outputs_audit.ts';
+import type { AlertEntry } from '../../collector/processor/outputs/alert.ts';
+import { decodeAlert } from '../../collector/processor/outputs/alert.ts';
+import type { AnomalyEntry } from '../../collector/processor/outputs/anomaly.ts';
+import { decodeAnomaly } from '../../collector/processor/outputs/anomaly.ts';
+import type { AuditRecord } from '../../collector/processor/outputs/audit.ts';
+import { decodeAudit } from '../../collector/processor/outputs/audit.ts';
+import type { DeviceEntry } from '../../collector/processor/outputs/device.ts';
+import { decodeDevice } from '../../collector/processor/outputs/device.ts';
+import type { EventEntry } from '../../collector/processor/outputs/event.ts';
+import { decodeEvents } from '../../collector/processor/outputs/event.ts';
+import type { GatewayEntry } from '../../collector/processor/outputs/gateway.ts';
+import { decodeGateway } from '../../collector/processor/outputs/gateway.ts';
+import type { LedgerEntry } from '../../collector/processor/outputs/ledger.ts';
+import { decodeLedger } from '../../collector/processor/outputs/ledger.ts';
+import type { MarkEntry } from '../../collector/processor/outputs/mark.ts';
+import { decodeMark } from '../../collector/processor/outputs/mark.ts';
+import type { QuarantineEntry } from '../../collector/processor/outputs/quarantine.ts';
+import { decodeQuarantine } from '../../collector/processor/outputs/quarantine.ts';
+import type { Annotation } from '../../collector/processor/outputs/readings.ts';
+import { decodeReadings } from '../../collector/processor/outputs/readings.ts';
+import type { ReleaseEntry } from '../../collector/processor/outputs/release.ts';
+import { decodeRelease } from '../../collector/processor/outputs/release.ts';
+import type { SilenceEntry } from '../../collector/processor/outputs/silence.ts';
+import { decodeSilence } from '../../collector/processor/outputs/silence.ts';
 import type { ProcessorOutput } from '../../collector/processor/step.ts';
 import { OutputKind, RawKind } from '../../collector/types.ts';
 import { encodeBatch } from '../../proto/batch.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import type { LogRecord } from '../../collector/log/log.ts';
-import type { LedgerEntry } from '../../collector/processor/outputs.ts';
+import type { LedgerEntry } from '../../collector/processor/outputs/ledger.ts';
 import { Processor } from '../../collector/processor/processor.ts';
 import { changedSince, openState, SnapshotTaker } from '../../collector/processor/snapshots.ts';
 import type { ProcessorOutput } from '../../collector/processor/step.ts';

@@ -1,6 +1,6 @@
 /** The audit log as a file, written as it is read: memory stays small, however long it is. */
 
-import type { AuditRecord } from '../../processor/outputs_audit.ts';
+import type { AuditRecord } from '../../processor/outputs/audit.ts';
 import type { Queries } from '../queries.ts';
 import type { Row } from './rows.ts';
 import { auditItem, toAudit } from './rows.ts';

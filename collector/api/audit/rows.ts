@@ -1,7 +1,7 @@
 /** Rows of table `audit` → entries as the processor made them, and what lists and files filter by. */
 
 import { CollectorError } from '../../errors.ts';
-import type { AuditRecord } from '../../processor/outputs_audit.ts';
+import type { AuditRecord } from '../../processor/outputs/audit.ts';
 import type { JsonSchema } from '../schemas.ts';
 import { COUNT, NAME, object, TIME_MS } from '../schemas.ts';
 

@@ -4,8 +4,8 @@
  */
 
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AuditHead, AuditRecord } from '../../processor/outputs_audit.ts';
-import { NO_AUDIT } from '../../processor/outputs_audit.ts';
+import type { AuditHead, AuditRecord } from '../../processor/outputs/audit.ts';
+import { NO_AUDIT } from '../../processor/outputs/audit.ts';
 import type { KnownHead } from '../live/audit.ts';
 import type { Queries } from '../queries.ts';
 import type { Row } from './rows.ts';

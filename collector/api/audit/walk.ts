@@ -3,8 +3,8 @@
  * brings the entries, in the order of their numbers.
  */
 
-import type { AuditHead, AuditRecord } from '../../processor/outputs_audit.ts';
-import { hashOf } from '../../processor/outputs_audit.ts';
+import type { AuditHead, AuditRecord } from '../../processor/outputs/audit.ts';
+import { hashOf } from '../../processor/outputs/audit.ts';
 
 /**
  * changed: the entry is not what was hashed, or not what the next one was chained to. missing: it is not

@@ -4,7 +4,10 @@
  * more that is open than is kept, `complete` says so, and who needs all of it asks the store.
  */
 
-import type { AlertEntry, AnomalyEntry, MarkEntry, SilenceEntry } from '../../processor/outputs.ts';
+import type { AlertEntry } from '../../processor/outputs/alert.ts';
+import type { AnomalyEntry } from '../../processor/outputs/anomaly.ts';
+import type { MarkEntry } from '../../processor/outputs/mark.ts';
+import type { SilenceEntry } from '../../processor/outputs/silence.ts';
 
 export interface AlertBounds {
   /** Open and over together, of alerts and of anomalies. */

@@ -1,6 +1,6 @@
 /** The newest entry that the audit log is known to have: from the log, never from the store that it is compared with. */
 
-import type { AuditHead, AuditRecord } from '../../processor/outputs_audit.ts';
+import type { AuditHead, AuditRecord } from '../../processor/outputs/audit.ts';
 
 /** The newest entry that the log made. */
 export interface KnownHead extends AuditHead {

@@ -4,7 +4,7 @@
  * store once at the start. Bounded: series over the bound are counted, not kept.
  */
 
-import type { DeviceEntry } from '../../processor/outputs.ts';
+import type { DeviceEntry } from '../../processor/outputs/device.ts';
 import type { LiveDevice, LiveRecord, LiveSeries } from './records.ts';
 
 export interface ChannelState {

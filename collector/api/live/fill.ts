@@ -1,6 +1,8 @@
 /** Reads the newest values, gateway states and accounts from the store, page by page. */
 
-import type { DeviceEntry, GatewayEntry, LedgerEntry } from '../../processor/outputs.ts';
+import type { DeviceEntry } from '../../processor/outputs/device.ts';
+import type { GatewayEntry } from '../../processor/outputs/gateway.ts';
+import type { LedgerEntry } from '../../processor/outputs/ledger.ts';
 import type { Store } from '../../store/store.ts';
 import { toAlert, toAnomaly, toMark, toSilence } from '../alert_rows.ts';
 import type { LiveAlerts } from './alerts.ts';

@@ -4,7 +4,8 @@
  * are left out, and `complete` says so.
  */
 
-import type { GatewayEntry, LedgerEntry } from '../../processor/outputs.ts';
+import type { GatewayEntry } from '../../processor/outputs/gateway.ts';
+import type { LedgerEntry } from '../../processor/outputs/ledger.ts';
 
 const LEDGER_LINES_MAX = 500_000;
 

@@ -5,17 +5,15 @@
 
 import { CollectorError } from '../../errors.ts';
 import type { Log, LogRecord } from '../../log/log.ts';
-import type { MarkEntry } from '../../processor/outputs.ts';
-import {
-  decodeAlert,
-  decodeAnomaly,
-  decodeDevice,
-  decodeGateway,
-  decodeLedger,
-  decodeMark,
-  decodeSilence,
-} from '../../processor/outputs.ts';
-import { decodeAudit } from '../../processor/outputs_audit.ts';
+import { decodeAlert } from '../../processor/outputs/alert.ts';
+import { decodeAnomaly } from '../../processor/outputs/anomaly.ts';
+import { decodeAudit } from '../../processor/outputs/audit.ts';
+import { decodeDevice } from '../../processor/outputs/device.ts';
+import { decodeGateway } from '../../processor/outputs/gateway.ts';
+import { decodeLedger } from '../../processor/outputs/ledger.ts';
+import type { MarkEntry } from '../../processor/outputs/mark.ts';
+import { decodeMark } from '../../processor/outputs/mark.ts';
+import { decodeSilence } from '../../processor/outputs/silence.ts';
 import type { Store } from '../../store/store.ts';
 import type { Logger } from '../../types.ts';
 import { OutputKind } from '../../types.ts';

@@ -8,8 +8,8 @@ import type { ChunkColumns, ChunkFrame, Series } from '../../../proto/model.ts';
 import { hasValue, SeriesKind } from '../../../proto/model.ts';
 import { Treatment } from '../../findings.ts';
 import type { LogRecord } from '../../log/log.ts';
-import type { Annotation } from '../../processor/outputs.ts';
-import { decodeReadings } from '../../processor/outputs.ts';
+import type { Annotation } from '../../processor/outputs/readings.ts';
+import { decodeReadings } from '../../processor/outputs/readings.ts';
 
 export interface LiveReading {
   timeMs: number;

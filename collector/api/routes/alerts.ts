@@ -2,7 +2,7 @@
 
 import type { FastifyInstance } from 'fastify';
 import { CollectorError } from '../../errors.ts';
-import type { AlertEntry } from '../../processor/outputs.ts';
+import type { AlertEntry } from '../../processor/outputs/alert.ts';
 import { deciderOf, isAmong, maySee, requireOf, visibleSites } from '../access.ts';
 import { ALERT, ALERT_STATES, alertItem, ID, SEVERITY } from '../alert_items.ts';
 import { toAlert } from '../alert_rows.ts';

@@ -2,7 +2,8 @@
 
 import type { FastifyInstance } from 'fastify';
 import { CollectorError } from '../../errors.ts';
-import type { AnomalyEntry, MarkEntry } from '../../processor/outputs.ts';
+import type { AnomalyEntry } from '../../processor/outputs/anomaly.ts';
+import type { MarkEntry } from '../../processor/outputs/mark.ts';
 import type { AnomalyMark } from '../../types.ts';
 import { ANOMALY_MARKS } from '../../types.ts';
 import { deciderOf, requireOf, visibleSites } from '../access.ts';

@@ -3,7 +3,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { CollectorError } from '../../errors.ts';
-import { decodeAudit, NO_AUDIT } from '../../processor/outputs_audit.ts';
+import { decodeAudit, NO_AUDIT } from '../../processor/outputs/audit.ts';
 import { OutputKind } from '../../types.ts';
 import type { RouteAccess } from '../access.ts';
 import type { AuditFormat } from '../audit/files.ts';

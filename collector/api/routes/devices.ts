@@ -3,7 +3,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { ChannelConfig } from '../../config.ts';
 import { codesOf } from '../../findings.ts';
-import type { DeviceEntry } from '../../processor/outputs.ts';
+import type { DeviceEntry } from '../../processor/outputs/device.ts';
 import type { ChannelProfile, DeviceProfile } from '../../profile.ts';
 import { isAmong, visibleSites } from '../access.ts';
 import type { ApiContext } from '../context.ts';

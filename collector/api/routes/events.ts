@@ -1,7 +1,7 @@
 /** /api/v1/events: what happened, newest first. */
 
 import type { FastifyInstance } from 'fastify';
-import { EventKind } from '../../processor/outputs.ts';
+import { EventKind } from '../../processor/outputs/event.ts';
 import { visibleSites } from '../access.ts';
 import type { ApiContext } from '../context.ts';
 import type { ListQuery } from '../lists.ts';

@@ -2,7 +2,7 @@
 
 import type { FastifyInstance } from 'fastify';
 import { GATEWAY_SILENT_AFTER_MS } from '../../processor/limits.ts';
-import type { GatewayEntry } from '../../processor/outputs.ts';
+import type { GatewayEntry } from '../../processor/outputs/gateway.ts';
 import { isAmong, visibleSites } from '../access.ts';
 import type { ApiContext } from '../context.ts';
 import { decodeCursor, toPage } from '../cursor.ts';

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { CollectorError } from '../../errors.ts';
 import { checkDeep } from '../../ledger/deep.ts';
-import type { LedgerEntry } from '../../processor/outputs.ts';
+import type { LedgerEntry } from '../../processor/outputs/ledger.ts';
 import { requireAt, requireEverywhere } from '../access.ts';
 import { toAnswer } from '../api_error.ts';
 import type { ApiContext } from '../context.ts';

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { CollectorError } from '../../errors.ts';
-import type { SilenceEntry } from '../../processor/outputs.ts';
+import type { SilenceEntry } from '../../processor/outputs/silence.ts';
 import { SILENCES_MAX } from '../../processor/silences.ts';
 import { matchesGlob } from '../../processor/validation/glob.ts';
 import type { SilenceValue } from '../../types.ts';

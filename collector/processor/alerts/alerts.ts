@@ -9,7 +9,7 @@
 import type { AcknowledgeValue, SilenceValue } from '../../types.ts';
 import type { AnomalyChange } from '../anomaly/detection.ts';
 import { DEVICES_PER_GATEWAY_MAX } from '../limits.ts';
-import type { AlertEntry } from '../outputs.ts';
+import type { AlertEntry } from '../outputs/alert.ts';
 import { parseJson } from '../parse.ts';
 import { eachRun } from '../validation/run.ts';
 import type { AlertContext, AlertInput } from './context.ts';

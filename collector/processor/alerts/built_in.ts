@@ -2,7 +2,7 @@
 
 import type { AlertRule, AlertSeverity, DeviceProfile } from '../../profile.ts';
 import { UNPROFILED_SILENT_AFTER_MS } from '../limits.ts';
-import type { GatewayEntry } from '../outputs.ts';
+import type { GatewayEntry } from '../outputs/gateway.ts';
 import { durationOf } from './duration.ts';
 import {
   ALERTS_FULL_FOR_MS,

@@ -3,7 +3,7 @@
 import type { ChunkColumns } from '../../../proto/model.ts';
 import type { SilenceValue } from '../../types.ts';
 import type { AnomalyChange } from '../anomaly/detection.ts';
-import type { GatewayEntry } from '../outputs.ts';
+import type { GatewayEntry } from '../outputs/gateway.ts';
 import type { Interval } from '../ranges.ts';
 import type { CompiledConfiguration } from '../validation/compile.ts';
 import type { DeviceSeen } from '../validation/judgement.ts';

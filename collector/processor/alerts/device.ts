@@ -5,7 +5,8 @@
 
 import { compareSeverity } from '../../alert.ts';
 import type { ExpressionValues } from '../../expressions.ts';
-import type { AlertEntry, AnomalyReason } from '../outputs.ts';
+import type { AlertEntry } from '../outputs/alert.ts';
+import type { AnomalyReason } from '../outputs/anomaly.ts';
 import type { DevicePlace } from '../validation/compile.ts';
 import type { EncodedBaseline } from './baseline.ts';
 import { Baseline } from './baseline.ts';

@@ -1,7 +1,7 @@
 /** Looks at the rules of one device after the other, and says what became of their alerts. */
 
 import type { AnomalyChange } from '../anomaly/detection.ts';
-import type { AnomalyReason } from '../outputs.ts';
+import type { AnomalyReason } from '../outputs/anomaly.ts';
 import { ANOMALY_RULE, GATEWAY_BEHIND, GATEWAY_DOWN } from './built_in.ts';
 import type { AlertContext } from './context.ts';
 import type { DeviceWatch } from './device.ts';

@@ -3,7 +3,7 @@
 import { compareSeverity } from '../../alert.ts';
 import type { AlertSeverity } from '../../profile.ts';
 import { idOf } from '../ids.ts';
-import type { AlertEntry } from '../outputs.ts';
+import type { AlertEntry } from '../outputs/alert.ts';
 import type { AlertContext } from './context.ts';
 import type { Words } from './duration.ts';
 import type { LifeChange } from './life.ts';

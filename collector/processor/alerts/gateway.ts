@@ -1,6 +1,6 @@
 /** The alerts of a gateway itself. Judged in log time; what lives in them is soft state. */
 
-import type { AlertEntry } from '../outputs.ts';
+import type { AlertEntry } from '../outputs/alert.ts';
 import type { GatewayFacts, GatewayRule } from './built_in.ts';
 import { GATEWAY_BEHIND, GATEWAY_DOWN, GATEWAY_RULES } from './built_in.ts';
 import type { AlertContext } from './context.ts';

@@ -7,7 +7,7 @@
 import { ALERT_SEVERITIES } from '../../alert.ts';
 import { CollectorError } from '../../errors.ts';
 import type { AlertSeverity } from '../../profile.ts';
-import type { AlertEntry } from '../outputs.ts';
+import type { AlertEntry } from '../outputs/alert.ts';
 import { parseJson } from '../parse.ts';
 import { OPEN_ALERTS_MAX } from './limits.ts';
 

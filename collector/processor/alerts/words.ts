@@ -1,7 +1,7 @@
 /** How alerts speak to people, in English and Korean. No times of the clock: readers live in zones. */
 
 import type { ExpressionValues } from '../../expressions.ts';
-import type { AnomalyReason } from '../outputs.ts';
+import type { AnomalyReason } from '../outputs/anomaly.ts';
 import type { Words } from './duration.ts';
 import { durationOf } from './duration.ts';
 import { BASELINE_WORDS, FACT_WORDS } from './facts.ts';

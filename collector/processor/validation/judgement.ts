@@ -2,7 +2,7 @@
 
 import type { ChunkColumns } from '../../../proto/model.ts';
 import type { QuarantinedReading } from '../../types.ts';
-import type { Annotation } from '../outputs.ts';
+import type { Annotation } from '../outputs/readings.ts';
 import type { Interval } from '../ranges.ts';
 import type { CompiledConfiguration } from './compile.ts';
 import type { Sheet, TypeChange } from './run.ts';

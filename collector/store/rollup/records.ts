@@ -4,7 +4,7 @@ import { decodeChunk } from '../../../proto/decode.ts';
 import type { ChunkColumns } from '../../../proto/model.ts';
 import { CollectorError } from '../../errors.ts';
 import type { LogRecord } from '../../log/log.ts';
-import { decodeReadings } from '../../processor/outputs.ts';
+import { decodeReadings } from '../../processor/outputs/readings.ts';
 import { OutputKind } from '../../types.ts';
 import type { MinuteRange } from './touched.ts';
 

@@ -4,7 +4,7 @@ import { Ajv } from 'ajv';
 import t from 'tap';
 import { ALERT } from '../../../collector/api/alert_items.ts';
 import { LiveAlerts } from '../../../collector/api/live/alerts.ts';
-import type { AlertEntry } from '../../../collector/processor/outputs.ts';
+import type { AlertEntry } from '../../../collector/processor/outputs/alert.ts';
 import type { AcknowledgeValue } from '../../../collector/types.ts';
 import { alertEntry, BASE_MS, idOf, resolved, storeEntries } from '../../support/alert-entries.ts';
 import { noDecisions } from '../../support/api-context.ts';

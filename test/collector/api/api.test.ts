@@ -7,7 +7,8 @@ import type { LiveDevices } from '../../../collector/api/live/devices.ts';
 import { boundedQueries } from '../../../collector/api/queries.ts';
 import { createApi, isAllowedHost } from '../../../collector/api/server.ts';
 import { CollectorError, collectorErrors } from '../../../collector/errors.ts';
-import type { DeviceEntry, LedgerEntry } from '../../../collector/processor/outputs.ts';
+import type { DeviceEntry } from '../../../collector/processor/outputs/device.ts';
+import type { LedgerEntry } from '../../../collector/processor/outputs/ledger.ts';
 import type { Store } from '../../../collector/store/store.ts';
 import { fakeContext, noFiles } from '../../support/api-context.ts';
 

@@ -8,7 +8,7 @@ import t from 'tap';
 import { LiveAlerts } from '../../../collector/api/live/alerts.ts';
 import { LiveView } from '../../../collector/api/live/live.ts';
 import { openSqliteLog } from '../../../collector/log/sqlite.ts';
-import type { AlertEntry } from '../../../collector/processor/outputs.ts';
+import type { AlertEntry } from '../../../collector/processor/outputs/alert.ts';
 import { openChdbStore } from '../../../collector/store/chdb.ts';
 import type { Entries } from '../../support/alert-entries.ts';
 import {

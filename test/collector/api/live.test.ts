@@ -6,13 +6,13 @@ import { LiveView } from '../../../collector/api/live/live.ts';
 import { openReadings } from '../../../collector/api/live/records.ts';
 import { maskOf, Treatment } from '../../../collector/findings.ts';
 import { openSqliteLog } from '../../../collector/log/sqlite.ts';
-import type { Annotation, DeviceEntry, LedgerEntry } from '../../../collector/processor/outputs.ts';
-import {
-  encodeDevice,
-  encodeGateway,
-  encodeLedger,
-  encodeReadings,
-} from '../../../collector/processor/outputs.ts';
+import type { DeviceEntry } from '../../../collector/processor/outputs/device.ts';
+import { encodeDevice } from '../../../collector/processor/outputs/device.ts';
+import { encodeGateway } from '../../../collector/processor/outputs/gateway.ts';
+import type { LedgerEntry } from '../../../collector/processor/outputs/ledger.ts';
+import { encodeLedger } from '../../../collector/processor/outputs/ledger.ts';
+import type { Annotation } from '../../../collector/processor/outputs/readings.ts';
+import { encodeReadings } from '../../../collector/processor/outputs/readings.ts';
 import { OutputKind } from '../../../collector/types.ts';
 import { encodeBatch } from '../../../proto/batch.ts';
 import type { Reading } from '../../../proto/model.ts';

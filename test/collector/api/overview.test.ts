@@ -5,7 +5,8 @@ import { freshnessOf } from '../../../collector/api/device_states.ts';
 import { LiveDevices } from '../../../collector/api/live/devices.ts';
 import { LiveIngest } from '../../../collector/api/live/ingest.ts';
 import { createApi } from '../../../collector/api/server.ts';
-import type { AlertEntry, GatewayEntry } from '../../../collector/processor/outputs.ts';
+import type { AlertEntry } from '../../../collector/processor/outputs/alert.ts';
+import type { GatewayEntry } from '../../../collector/processor/outputs/gateway.ts';
 import { fakeContext } from '../../support/api-context.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 12);

@@ -4,7 +4,7 @@ import type { LiveRecord } from '../../../collector/api/live/records.ts';
 import type { StreamSink } from '../../../collector/api/stream.ts';
 import { STREAM_BOUNDS, StreamHub } from '../../../collector/api/stream.ts';
 import { maskOf, Treatment } from '../../../collector/findings.ts';
-import type { DeviceEntry } from '../../../collector/processor/outputs.ts';
+import type { DeviceEntry } from '../../../collector/processor/outputs/device.ts';
 
 /** Takes everything, or holds everything back until `drain`. */
 class Sink implements StreamSink {

@@ -4,7 +4,7 @@ import type { Test } from 'tap';
 import t from 'tap';
 import type { DeepOptions, DeepProblem, DeepResult } from '../../../collector/ledger/deep.ts';
 import { checkDeep } from '../../../collector/ledger/deep.ts';
-import type { LedgerEntry } from '../../../collector/processor/outputs.ts';
+import type { LedgerEntry } from '../../../collector/processor/outputs/ledger.ts';
 import { SeqRanges } from '../../../collector/processor/ranges.ts';
 import { openChdbStore } from '../../../collector/store/chdb.ts';
 import type { QuarantineRow, ReadingRow, Store } from '../../../collector/store/store.ts';

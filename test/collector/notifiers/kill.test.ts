@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import t from 'tap';
-import type { AlertEntry } from '../../../collector/processor/outputs.ts';
+import type { AlertEntry } from '../../../collector/processor/outputs/alert.ts';
 import type { FromChild } from '../../support/notify-child.ts';
 import { WebhookServer } from '../../support/webhook-server.ts';
 

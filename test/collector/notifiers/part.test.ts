@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Test } from 'tap';
 import t from 'tap';
-import type { AlertEntry } from '../../../collector/processor/outputs.ts';
+import type { AlertEntry } from '../../../collector/processor/outputs/alert.ts';
 import { wholeShare } from '../../../collector/shares.ts';
 import { appendAlert } from '../../support/alerts.ts';
 import { NotifyScene, notifyConfig, webhook } from '../../support/notify-scene.ts';

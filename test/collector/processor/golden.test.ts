@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import type { LogRecord } from '../../../collector/log/log.ts';
-import type { LedgerEntry } from '../../../collector/processor/outputs.ts';
+import type { LedgerEntry } from '../../../collector/processor/outputs/ledger.ts';
 import { Processor } from '../../../collector/processor/processor.ts';
 import { openState } from '../../../collector/processor/snapshots.ts';
 import { said } from '../../support/raw-records.ts';

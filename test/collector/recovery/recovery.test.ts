@@ -7,7 +7,7 @@ import t from 'tap';
 import { writeRestoredMark } from '../../../collector/backup/restored.ts';
 import type { Log } from '../../../collector/log/log.ts';
 import { openSqliteLog } from '../../../collector/log/sqlite.ts';
-import { NO_AUDIT } from '../../../collector/processor/outputs_audit.ts';
+import { NO_AUDIT } from '../../../collector/processor/outputs/audit.ts';
 import { Processor } from '../../../collector/processor/processor.ts';
 import type { RecoveryOptions } from '../../../collector/recovery.ts';
 import { recover } from '../../../collector/recovery.ts';

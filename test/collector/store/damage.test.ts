@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import type { Log } from '../../../collector/log/log.ts';
 import { openSqliteLog } from '../../../collector/log/sqlite.ts';
-import { encodeReadings } from '../../../collector/processor/outputs.ts';
+import { encodeReadings } from '../../../collector/processor/outputs/readings.ts';
 import { wholeShare } from '../../../collector/shares.ts';
 import { openChdbStore } from '../../../collector/store/chdb.ts';
 import { startWriters } from '../../../collector/store/writer.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { Treatment } from '../../../collector/findings.ts';
-import type { Annotation } from '../../../collector/processor/outputs.ts';
+import type { Annotation } from '../../../collector/processor/outputs/readings.ts';
 import type { ReadingColumns } from '../../../collector/store/columns.ts';
 import { BUCKET_MS } from '../../../collector/store/columns.ts';
 import { ReadingBlock } from '../../../collector/store/reading_block.ts';

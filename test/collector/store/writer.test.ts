@@ -6,15 +6,13 @@ import type { Test } from 'tap';
 import t from 'tap';
 import type { Log, LogTopic } from '../../../collector/log/log.ts';
 import { openSqliteLog } from '../../../collector/log/sqlite.ts';
-import type { EventEntry } from '../../../collector/processor/outputs.ts';
-import {
-  encodeEvents,
-  encodeGateway,
-  encodeLedger,
-  encodeQuarantine,
-  encodeReadings,
-} from '../../../collector/processor/outputs.ts';
-import { encodeAudit } from '../../../collector/processor/outputs_audit.ts';
+import { encodeAudit } from '../../../collector/processor/outputs/audit.ts';
+import type { EventEntry } from '../../../collector/processor/outputs/event.ts';
+import { encodeEvents } from '../../../collector/processor/outputs/event.ts';
+import { encodeGateway } from '../../../collector/processor/outputs/gateway.ts';
+import { encodeLedger } from '../../../collector/processor/outputs/ledger.ts';
+import { encodeQuarantine } from '../../../collector/processor/outputs/quarantine.ts';
+import { encodeReadings } from '../../../collector/processor/outputs/readings.ts';
 import { wholeShare } from '../../../collector/shares.ts';
 import type { Writers } from '../../../collector/store/writer.ts';
 import { startWriters } from '../../../collector/store/writer.ts';

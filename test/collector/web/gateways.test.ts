@@ -2,7 +2,8 @@
 
 import type { Page } from 'playwright-core';
 import t from 'tap';
-import { CollectorGapReason, EventKind } from '../../../collector/processor/outputs.ts';
+import { EventKind } from '../../../collector/processor/outputs/event.ts';
+import { CollectorGapReason } from '../../../collector/processor/outputs/ledger.ts';
 import { eventDetail } from '../../../collector/web/src/pages/gateways/event_detail.ts';
 import {
   byNeed,

@@ -6,11 +6,9 @@ import { LiveDevices } from '../../../collector/api/live/devices.ts';
 import { LiveFleet } from '../../../collector/api/live/fleet.ts';
 import { LiveIngest } from '../../../collector/api/live/ingest.ts';
 import type { ChannelConfig } from '../../../collector/config.ts';
-import type {
-  AlertEntry,
-  DeviceEntry,
-  GatewayEntry,
-} from '../../../collector/processor/outputs.ts';
+import type { AlertEntry } from '../../../collector/processor/outputs/alert.ts';
+import type { DeviceEntry } from '../../../collector/processor/outputs/device.ts';
+import type { GatewayEntry } from '../../../collector/processor/outputs/gateway.ts';
 import { noBrowser } from '../../support/browser.ts';
 import { browserOf, openPage, overflowPx, seriousFindings } from '../../support/pages.ts';
 import { until } from '../../support/running-collector.ts';

@@ -2,7 +2,7 @@
 
 import type { Page } from 'playwright-core';
 import t from 'tap';
-import { QuarantineReason } from '../../../collector/processor/outputs.ts';
+import { QuarantineReason } from '../../../collector/processor/outputs/quarantine.ts';
 import { fill } from '../../../collector/web/src/i18n/words.ts';
 import {
   bytesOf,

@@ -4,7 +4,7 @@ import t from 'tap';
 import { GatewayAlerts } from '../../../../collector/processor/alerts/alerts.ts';
 import type { AlertContext } from '../../../../collector/processor/alerts/context.ts';
 import type { AnomalyChange } from '../../../../collector/processor/anomaly/detection.ts';
-import type { AlertEntry } from '../../../../collector/processor/outputs.ts';
+import type { AlertEntry } from '../../../../collector/processor/outputs/alert.ts';
 import { GatewayValidation } from '../../../../collector/processor/validation/validation.ts';
 import type { AlertRule } from '../../../../collector/profile.ts';
 import { chunkOf, configuration, judge, profile } from '../../../support/validation.ts';

@@ -9,7 +9,7 @@ import { durationOf } from '../../../../collector/processor/alerts/duration.ts';
 import { Life } from '../../../../collector/processor/alerts/life.ts';
 import { OPEN_ALERTS_MAX } from '../../../../collector/processor/alerts/limits.ts';
 import { OpenAlerts } from '../../../../collector/processor/alerts/open.ts';
-import type { AlertEntry } from '../../../../collector/processor/outputs.ts';
+import type { AlertEntry } from '../../../../collector/processor/outputs/alert.ts';
 
 const TIMING = { levels: [0, 1], forMs: 20, resolveAfterMs: 30 };
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import type { AlertEntry } from '../../../../collector/processor/outputs.ts';
+import type { AlertEntry } from '../../../../collector/processor/outputs/alert.ts';
 import { RawKind } from '../../../../collector/types.ts';
 import { AlertPlant } from '../../../support/alert-plant.ts';
 import { said } from '../../../support/raw-records.ts';

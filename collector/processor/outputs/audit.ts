@@ -1,7 +1,8 @@
-/** An entry of the audit log as the processor puts it out, and the form that its hash is taken of. */
+/** AUDIT, in topic events: an entry of the audit log, and the form that its hash is taken of. */
 
 import { createHash } from 'node:crypto';
-import type { AuditValue } from '../types.ts';
+import type { AuditValue } from '../../types.ts';
+import { decodeJson, encodeJson } from './json.ts';
 
 /** Where the chain stands: its newest entry. */
 export interface AuditHead {
@@ -61,10 +62,9 @@ export function canonical(entry: UnsealedAudit): string {
 }
 
 export function encodeAudit(entry: AuditRecord): Uint8Array {
-  return Buffer.from(JSON.stringify(entry));
+  return encodeJson(entry);
 }
 
 export function decodeAudit(value: Uint8Array): AuditRecord {
-  const { buffer, byteOffset, byteLength } = value;
-  return JSON.parse(Buffer.from(buffer, byteOffset, byteLength).toString('utf8')) as AuditRecord;
+  return decodeJson(value) as AuditRecord;
 }
