@@ -263,8 +263,8 @@ t.test('a recording goes through whole, row for row, Ctrl-C in between', async (
   }
   writeFileSync(file, `${lines.join('\n')}\n`);
   const names = ['two-0', 'two-1'];
-  // 1,500 minutes at this pace are 15 s: it is ended long before.
-  const first = new RunningDemo(t, env, ['--replay', file, '--speed', '6000']);
+  // 1,500 minutes at this pace are 150 s: it is ended long before.
+  const first = new RunningDemo(t, env, ['--replay', file, '--speed', '600']);
   await first.saying(/Replaying two: 3,000 rows, 2 devices/);
   await until('both devices to be stored', 240_000, async () => {
     const stored = await Promise.all(names.map((name) => storedOf(ports, name)));
