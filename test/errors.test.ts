@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { agentErrors } from '../agent/errors.ts';
+import { ERRORS as koreanAgentErrors } from '../agent/words/korean/errors.ts';
 import { collectorErrors } from '../collector/errors.ts';
 import { wireErrors } from '../proto/errors.ts';
 import { simErrors } from '../simulators/errors.ts';
@@ -20,7 +21,11 @@ const tables: Record<string, Record<string, Entry>> = {
   'fms-sim': simErrors,
 };
 
-const document = readFileSync(join(import.meta.dirname, '../docs/ERRORS.md'), 'utf8');
+function page(name: string): string {
+  return readFileSync(join(import.meta.dirname, '../docs', name), 'utf8');
+}
+
+const document = page('ERRORS.md');
 
 /** Section title → code → [cause, hint], from rows `| CODE | cause | hint |`. */
 function documented(): Map<string, Map<string, [string, string]>> {
@@ -48,6 +53,17 @@ t.test('every code is documented with its cause and hint, and nothing else is', 
     t.same(rows, expected, title);
   }
   t.same([...sections.keys()].sort(), Object.keys(tables).sort());
+});
+
+t.test('the Korean page tells the codes of the agent as its commands do', async (t) => {
+  const rows = Object.entries(koreanAgentErrors).map(
+    ([code, { cause, hint }]) => `| \`${code}\` | ${cause} | ${hint} |`,
+  );
+  const lines = page('ERRORS.ko.md').split('\n');
+  t.same(
+    lines.filter((line) => line.startsWith('| `')),
+    rows,
+  );
 });
 
 t.test('codes are unique over all programs', async (t) => {

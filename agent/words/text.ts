@@ -37,11 +37,14 @@ export function fill(text: string, values: Values = {}): string {
 export function widthOf(text: string): number {
   let width = 0;
   for (const character of text) {
-    if (/\p{Mn}|\p{Me}|\p{Cf}/u.test(character)) continue;
+    if (NO_WIDTH.test(character)) continue;
     width += isWide(character.codePointAt(0)!) ? 2 : 1;
   }
   return width;
 }
+
+/** Marks, and the parts of a Korean syllable after its first. */
+const NO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]/u;
 
 /** As padEnd, for a terminal. */
 export function padTo(text: string, width: number): string {

@@ -89,6 +89,12 @@ t.test('manual page without a fault', { skip: whyNotWithout('mandoc') }, async (
   );
 });
 
+t.test('the manual page tells of the language', async (t) => {
+  const page = readFileSync(join(FILES, 'fms-agent.8'), 'utf8');
+  t.match(page, /^\.Fl -language Ar en \| ko/m);
+  t.match(page, /^\.It Ev FMS_LANGUAGE$/m);
+});
+
 t.test('lintian finds nothing', { skip: whyNotWithout('lintian', 'dpkg-deb') }, async (t) => {
   // Without the program itself, whose hundred megabytes of strings it reads for a minute and more.
   const folder = mkdtempSync(join(tmpdir(), 'fms-lintian-'));

@@ -24,12 +24,17 @@ function patternOf(english: string): RegExp {
   return new RegExp(`^${parts.join('')}$`, 's');
 }
 
-function retell(text: string): string {
+/** What is longer, or nested deeper, is nothing that the agent says. */
+const LETTERS_MAX = 2_000;
+const DEPTH_MAX = 4;
+
+function retell(text: string, depth = 0): string {
+  if (text.length > LETTERS_MAX || depth > DEPTH_MAX) return text;
   for (const { pattern, korean } of forms) {
     const match = pattern.exec(text);
     if (match === null) continue;
     const { rest, ...values } = match.groups ?? {};
-    return fill(korean, rest === undefined ? values : { ...values, rest: retell(rest) });
+    return fill(korean, rest === undefined ? values : { ...values, rest: retell(rest, depth + 1) });
   }
   return text;
 }
@@ -39,7 +44,7 @@ const texts: Readonly<Record<string, string>> = TEXTS;
 export const korean: Speaker = {
   language: 'ko',
   say: (text, ...[values]) => fill(texts[text] ?? text, values),
-  retell,
+  retell: (text) => retell(text),
   adviceOn: (code) => {
     if (!Object.hasOwn(ERRORS, code)) return [];
     const { cause, hint } = ERRORS[code as keyof typeof ERRORS];
