@@ -5,7 +5,7 @@
  * state, and raw is kept from there on: opening goes back to it and processes again what came since.
  */
 
-import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CollectorErrorCode } from './errors.ts';
 import { CollectorError } from './errors.ts';
 import type { Log, LogRecord, ProcessorSession } from './log/log.ts';
@@ -15,12 +15,10 @@ import { changedSince, openState, SnapshotTaker } from './processor/snapshots.ts
 import type { ProcessorOutput, ProcessorStats } from './processor/step.ts';
 import type { Share } from './shares.ts';
 import { runShare, wholeShare } from './shares.ts';
+import { Slices } from './slices.ts';
 import type { Logger } from './types.ts';
 
 const READ_LIMITS = { maxRecords: 1_000, maxBytes: 4 * 1024 * 1024 };
-/** How long the event loop may be held before others get their turn: see sliceAfter. */
-const SLICE_MIN_MS = 8;
-const SLICE_MAX_MS = 50;
 /**
  * A snapshot is due after so much log time or so many bytes of raw: that bounds what opening repeats. One
  * that is large itself is due after as many bytes of raw, within bounds, and a small log keeps less.
@@ -249,7 +247,13 @@ class PartitionProcessing {
     snapshot: Snapshot,
   ): Promise<Opened | undefined> {
     const { partition } = this.status;
-    const processor = new Processor(snapshot.hard, { soft: snapshot.soft });
+    const processor = new Processor(snapshot.hard);
+    const slices = new Slices();
+    for (const [key, bytes] of snapshot.soft) {
+      processor.restoreSoft(key, bytes);
+      if (slices.isOver) await slices.next();
+      if (this.#signal.aborted) return undefined;
+    }
     let { position } = snapshot;
     let rawBytes = 0;
     while (position < session.position && !this.#signal.aborted) {
@@ -291,7 +295,9 @@ class PartitionProcessing {
     if (this.#isSnapshotDue(opened)) {
       const after = (key: string) =>
         changes.has(key) ? (changes.get(key) ?? undefined) : session.state.get(key);
-      const state = new Map([...changes, ...snapshots.take(processor, position, after)]);
+      const soft = await takeSoft(processor);
+      const { timeMs } = processor;
+      const state = new Map([...changes, ...snapshots.take({ position, timeMs, soft }, after)]);
       opened.rawBytes = 0;
       opened.readings = 0;
       this.#snapshotting = true;
@@ -316,16 +322,10 @@ class PartitionProcessing {
     records: readonly LogRecord[],
     take: (outputs: readonly ProcessorOutput[]) => void,
   ): Promise<void> {
-    let sliceStartMs = performance.now();
-    let sliceMs = SLICE_MIN_MS;
+    const slices = new Slices();
     for (const record of records) {
       take(processor.process(record));
-      const endMs = performance.now();
-      if (endMs - sliceStartMs > sliceMs) {
-        await turn();
-        sliceStartMs = performance.now();
-        sliceMs = sliceAfter(sliceStartMs - endMs);
-      }
+      if (slices.isOver) await slices.next();
     }
   }
 
@@ -361,16 +361,19 @@ export function snapshotReadings(bytes: number): number {
   return Math.min(Math.max(SNAPSHOT_READINGS_MIN, wanted), SNAPSHOT_READINGS_MAX);
 }
 
-function bytesOf(records: readonly LogRecord[]): number {
-  return records.reduce((sum, { value }) => sum + value.length, 0);
+/** All of it at the same record, and others have the event loop in between: of a large fleet it is a gigabyte. */
+async function takeSoft(processor: Processor): Promise<Map<string, Uint8Array>> {
+  const soft = new Map<string, Uint8Array>();
+  const slices = new Slices();
+  for (const [key, bytes] of processor.takeSoft()) {
+    soft.set(key, bytes);
+    if (slices.isOver) await slices.next();
+  }
+  return soft;
 }
 
-/**
- * The next slice, after others had the event loop for `waitedMs`: half of that, so that processing has a
- * third of the time however busy the loop is and cannot fall behind intake for ever.
- */
-export function sliceAfter(waitedMs: number): number {
-  return Math.min(Math.max(waitedMs / 2, SLICE_MIN_MS), SLICE_MAX_MS);
+function bytesOf(records: readonly LogRecord[]): number {
+  return records.reduce((sum, { value }) => sum + value.length, 0);
 }
 
 function coded(error: unknown, partition: number): CollectorError {

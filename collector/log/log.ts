@@ -51,7 +51,10 @@ export interface Log {
   /** `first`: lowest kept offset; `next`: the offset that the next record will have at least. */
   bounds(topic: LogTopic, partition: number): Promise<{ first: number; next: number }>;
 
-  /** Takes over the processing of a raw partition: fences any earlier session, then reads position and state. */
+  /**
+   * Takes over the processing of a raw partition: fences any earlier session, then reads position and state. Appends go
+   * on meanwhile, however large the state is. May reject with LOG_FENCED when another one takes over meanwhile.
+   */
   openProcessor(partition: number): Promise<ProcessorSession>;
 
   /** Takes over a named consumer of an output topic's partition in the same way. */

@@ -15,6 +15,9 @@ const PROCESSOR = 'processor';
 /** Stands beside the processor where raw must not be trimmed although it is processed. */
 const KEEPER = 'keeper';
 
+/** State that is read at once: some milliseconds, in which nothing is appended and no gateway is let in. */
+const STATE_PIECE_BYTES = 4 * 1024 * 1024;
+
 type Step = Parameters<ProcessorSession['commit']>[0];
 
 function rowKey(name: string, topic: LogTopic, partition: number): string {
@@ -42,20 +45,41 @@ export class Sessions {
       this.#rows.set(rowKey(row.name, row.topic, row.partition), row);
   }
 
-  openProcessor(partition: number): Promise<ProcessorSession> {
+  async openProcessor(partition: number): Promise<ProcessorSession> {
     const stream = this.log.streams.get('raw', partition);
-    return this.log.enqueue({
+    const row = await this.log.enqueue({
       write: () => {
-        const state = this.log.file.state(partition);
         const known = this.#rows.has(rowKey(PROCESSOR, 'raw', partition));
-        if (!known && state.size > 0)
+        if (!known && this.log.file.hasState(partition))
           throw new CollectorError(
             'LOG_POSITION_OUTSIDE',
             `raw/${partition} has processor state but no position`,
           );
-        return new Processor(this, this.#takeOver(PROCESSOR, stream), state);
+        return this.#takeOver(PROCESSOR, stream);
       },
     });
+    return new Processor(this, row, await this.#stateOf(row));
+  }
+
+  /**
+   * Piece by piece, because it can be large. Whoever had it before can change it no more; should another
+   * session take over meanwhile, it rejects with LOG_FENCED.
+   */
+  async #stateOf(row: SessionRow): Promise<Map<string, Uint8Array>> {
+    const { file } = this.log;
+    const state = new Map<string, Uint8Array>();
+    let from: string | undefined = '';
+    while (from !== undefined) {
+      const begin: string = from;
+      from = await this.log.enqueue({
+        bytes: STATE_PIECE_BYTES,
+        write: () => {
+          this.#checkOwner(row);
+          return file.stateFrom(row.partition, begin, STATE_PIECE_BYTES, state);
+        },
+      });
+    }
+    return state;
   }
 
   openConsumer(name: string, topic: LogTopic, partition: number): Promise<ConsumerSession> {
@@ -96,14 +120,18 @@ export class Sessions {
 
   /** Inside the transaction. Throws LOG_FENCED unless the session of `own` still is the newest. */
   update(own: SessionRow, change: (row: SessionRow) => SessionRow): SessionRow {
-    const { name, topic, partition } = own;
-    const row = this.#current(name, topic, partition);
-    const generation = this.log.file.generation(name, topic, partition);
-    if (row === undefined || generation !== own.generation)
-      throw new CollectorError('LOG_FENCED', `${name} of ${topic}/${partition}`);
-    const changed = change(row);
+    const changed = change(this.#checkOwner(own));
     this.#put(changed);
     return changed;
+  }
+
+  /** Inside the transaction: the row as it would be left. Throws LOG_FENCED as update() does. */
+  #checkOwner({ name, topic, partition, generation }: SessionRow): SessionRow {
+    const row = this.#current(name, topic, partition);
+    const newest = this.log.file.generation(name, topic, partition);
+    if (row === undefined || newest !== generation)
+      throw new CollectorError('LOG_FENCED', `${name} of ${topic}/${partition}`);
+    return row;
   }
 
   /** After the commit. */
@@ -231,9 +259,13 @@ class Processor extends Session implements ProcessorSession {
     for (const [key, value] of step.state) {
       if (value === null) this.state.delete(key);
       // A copy of its own: a small buffer may be a slice of a pool, all of which it would keep alive.
-      else this.state.set(key, new Uint8Array(value));
+      else this.state.set(key, isWhole(value) ? value : new Uint8Array(value));
     }
   }
+}
+
+function isWhole({ byteLength, buffer }: Uint8Array): boolean {
+  return byteLength === buffer.byteLength;
 }
 
 class Consumer extends Session implements ConsumerSession {

@@ -105,6 +105,7 @@ export class SqliteFile {
   readonly #setFirst: Statement<[number, number, number]>;
   readonly #putSession: Statement;
   readonly #generation: Statement<[string, LogTopic, number], number>;
+  readonly #stateFrom: Statement<[number, string], { key: string; value: Uint8Array }>;
   readonly #putState: Statement<[number, string, Uint8Array]>;
   readonly #deleteState: Statement<[number, string]>;
 
@@ -161,6 +162,9 @@ export class SqliteFile {
         'SELECT generation FROM sessions WHERE name = ? AND topic = ? AND partition = ?',
       )
       .pluck();
+    this.#stateFrom = db.prepare(
+      'SELECT key, value FROM state WHERE partition = ? AND key >= ? ORDER BY key',
+    );
     this.#putState = db.prepare('INSERT OR REPLACE INTO state VALUES (?, ?, ?)');
     this.#deleteState = db.prepare('DELETE FROM state WHERE partition = ? AND key = ?');
     this.#streams = LOG_TOPICS.flatMap((topic) =>
@@ -322,13 +326,28 @@ export class SqliteFile {
     this.#putSession.run(row);
   }
 
-  state(partition: number): Map<string, Uint8Array> {
-    const rows = this.#db
-      .prepare<[number], { key: string; value: Uint8Array }>(
-        'SELECT key, value FROM state WHERE partition = ?',
-      )
-      .all(partition);
-    return new Map(rows.map((row) => [row.key, row.value]));
+  hasState(partition: number): boolean {
+    const first = this.#db.prepare('SELECT 1 FROM state WHERE partition = ? LIMIT 1');
+    return first.get(partition) !== undefined;
+  }
+
+  /**
+   * Adds what a partition's state holds from key `from` on to `into`, until that is `maxBytes` or a little
+   * more. The key at which the rest begins; undefined: that was all.
+   */
+  stateFrom(
+    partition: number,
+    from: string,
+    maxBytes: number,
+    into: Map<string, Uint8Array>,
+  ): string | undefined {
+    let bytes = 0;
+    for (const { key, value } of this.#stateFrom.iterate(partition, from)) {
+      if (bytes >= maxBytes) return key;
+      into.set(key, value);
+      bytes += value.length;
+    }
+    return undefined;
   }
 
   putState(partition: number, key: string, value: Uint8Array | null): void {

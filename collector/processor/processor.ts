@@ -68,8 +68,6 @@ interface EncodedPartition {
 }
 
 export interface ProcessorOptions {
-  /** By gateway, as takeSoft() answered; undefined: begin anew. */
-  soft?: ReadonlyMap<string, Uint8Array>;
   /** Why soft state that there should be is not: told in an event. */
   coldReason?: string;
 }
@@ -98,8 +96,8 @@ export class Processor {
   readonly #touched = new Set<GatewayBook>();
 
   /**
-   * `state`: hard, as committed. Throws PROCESSOR_STATE_VERSION when another version wrote it or the soft
-   * state.
+   * `state`: hard, as committed. Soft state is what restoreSoft() brings before the first record; without it
+   * everything begins anew. Throws PROCESSOR_STATE_VERSION when another version wrote it.
    */
   constructor(state: ReadonlyMap<string, Uint8Array>, options: ProcessorOptions = {}) {
     for (const [key, bytes] of state) {
@@ -111,12 +109,19 @@ export class Processor {
       else if (bar < 0) this.#book(key).restore(bytes);
       else this.#book(key.slice(0, bar)).restorePart(key.slice(bar + 1), bytes);
     }
-    for (const [key, bytes] of options.soft ?? []) {
-      if (!this.#book(key).soft.restore(bytes))
-        throw new CollectorError('PROCESSOR_STATE_VERSION', `${key}: its windows and devices`);
-    }
     this.#coldReason = options.coldReason;
     this.#touched.clear();
+  }
+
+  /**
+   * Of one gateway, as takeSoft() answered: all of a large fleet takes seconds. Throws PROCESSOR_STATE_VERSION when
+   * another version wrote it.
+   */
+  restoreSoft(key: string, bytes: Uint8Array): void {
+    const book = this.#book(key);
+    if (!book.soft.restore(bytes))
+      throw new CollectorError('PROCESSOR_STATE_VERSION', `${key}: its windows and devices`);
+    this.#touched.delete(book);
   }
 
   /** Log time. */
@@ -166,14 +171,15 @@ export class Processor {
     return changes;
   }
 
-  /** The soft state, by gateway, as far as it differs from what was restored, or taken before. */
-  takeSoft(): Map<string, Uint8Array> {
-    const changes = new Map<string, Uint8Array>();
+  /**
+   * The soft state, by gateway, as far as it differs from what was restored, or taken before. One gateway at a time;
+   * no record may be processed before the last.
+   */
+  *takeSoft(): Generator<[key: string, bytes: Uint8Array]> {
     for (const book of this.#books.values()) {
       const bytes = book.soft.takeChanges();
-      if (bytes !== undefined) changes.set(book.key, bytes);
+      if (bytes !== undefined) yield [book.key, bytes];
     }
-    return changes;
   }
 
   /** Accounts as they stand: for tests and for a look from outside. */

@@ -11,7 +11,6 @@
  */
 
 import { parseJson } from './parse.ts';
-import type { Processor } from './processor.ts';
 
 const SNAPSHOT_KEY = '.snapshot';
 const HARD = '.hard/';
@@ -88,6 +87,7 @@ export class SnapshotTaker {
     const taker = new SnapshotTaker(changed);
     taker.#position = snapshot.position;
     taker.#timeMs = snapshot.timeMs;
+    taker.#bytes = sum(snapshot.hard) + sum(snapshot.soft);
     return taker;
   }
 
@@ -107,7 +107,7 @@ export class SnapshotTaker {
     return this.#timeMs;
   }
 
-  /** Bytes of the last one that take() made. */
+  /** Bytes of the last one that take() made; of the one that it went on from, all that it holds. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -119,26 +119,24 @@ export class SnapshotTaker {
 
   /**
    * What makes a snapshot of the processor at `position`, to be committed together with what note() was
-   * told last. `hard`: the state after that commit. It counts as taken: should the commit fail, the
-   * processor and this are made anew.
+   * told last. `soft`: what the processor's takeSoft() answers there; `hard`: the state after that commit. It
+   * counts as taken: should the commit fail, the processor and this are made anew.
    */
   take(
-    processor: Processor,
-    position: number,
+    { position, timeMs, soft }: Omit<Snapshot, 'hard'>,
     hard: (key: string) => Uint8Array | undefined,
   ): Map<string, Uint8Array | null> {
     const changes = new Map<string, Uint8Array | null>();
     for (const key of this.#leftSoft) changes.set(SOFT + key, null);
     this.#leftSoft = [];
     for (const key of this.#changed) changes.set(HARD + key, hard(key) ?? null);
-    for (const [key, bytes] of processor.takeSoft()) changes.set(SOFT + key, bytes);
-    const at: EncodedPosition = { format: FORMAT, position, timeMs: processor.timeMs };
+    for (const [key, bytes] of soft) changes.set(SOFT + key, bytes);
+    const at: EncodedPosition = { format: FORMAT, position, timeMs };
     changes.set(SNAPSHOT_KEY, Buffer.from(JSON.stringify(at)));
     this.#changed.clear();
     this.#position = position;
-    this.#timeMs = processor.timeMs;
-    this.#bytes = 0;
-    for (const bytes of changes.values()) this.#bytes += bytes?.length ?? 0;
+    this.#timeMs = timeMs;
+    this.#bytes = sum(changes);
     return changes;
   }
 
@@ -155,6 +153,12 @@ function positionOf(bytes: Uint8Array | undefined): Pick<Snapshot, 'position' | 
   if (format !== FORMAT || position === undefined || timeMs === undefined)
     return { position: -1, timeMs: 0 };
   return { position, timeMs };
+}
+
+function sum(values: Changes): number {
+  let bytes = 0;
+  for (const value of values.values()) bytes += value?.length ?? 0;
+  return bytes;
 }
 
 function same(a: Uint8Array | null, b: Uint8Array | null): boolean {

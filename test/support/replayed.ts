@@ -38,7 +38,10 @@ export function run(records: readonly LogRecord[], cuts: readonly Cut[]): Run {
       if (cut.snapshot || snapshots.position < 0)
         keep(
           committed,
-          snapshots.take(processor, position, (key) => committed.get(key)),
+          snapshots.take(
+            { position, timeMs: processor.timeMs, soft: new Map(processor.takeSoft()) },
+            (key) => committed.get(key),
+          ),
         );
       if (cut.restart) ({ processor, snapshots } = resumed(committed, records, position));
     }
@@ -55,7 +58,8 @@ function resumed(
 ): { processor: Processor; snapshots: SnapshotTaker } {
   const { hard, snapshot } = openState(committed);
   assert.ok(snapshot.position >= 0);
-  const processor = new Processor(snapshot.hard, { soft: snapshot.soft });
+  const processor = new Processor(snapshot.hard);
+  for (const [key, bytes] of snapshot.soft) processor.restoreSoft(key, bytes);
   for (const record of records.slice(snapshot.position, position)) processor.process(record);
   const changed = changedSince(snapshot, processor.takeChanges(), hard);
   assert.ok(changed !== undefined, 'the way from the snapshot leads to the committed state');

@@ -8,6 +8,7 @@ import { stringify } from 'yaml';
 import type { RunningCollector } from '../../collector/collector.ts';
 import { startCollector } from '../../collector/collector.ts';
 import { loadConfig } from '../../collector/config.ts';
+import type { OpenLog } from '../../collector/parts/open_log.ts';
 import type { Clock } from '../../collector/types.ts';
 import { QUICK } from './api-context.ts';
 import { pollPauseMs } from './poll-pause.ts';
@@ -24,14 +25,20 @@ export class TestCollector {
 
   readonly #tls: Record<string, unknown> | undefined;
   readonly #clock: Clock;
+  readonly #openLog: OpenLog | undefined;
 
   /** `more`: further sections of its configuration. `tls`: what mqtt.tls holds; left out, there is none. */
   constructor(
     more: Record<string, unknown> = {},
-    { tls, clock }: { tls?: Record<string, unknown>; clock?: Clock } = {},
+    {
+      tls,
+      clock,
+      openLog,
+    }: { tls?: Record<string, unknown>; clock?: Clock; openLog?: OpenLog } = {},
   ) {
     this.#more = more;
     this.#tls = tls;
+    this.#openLog = openLog;
     this.#clock = clock ?? { wallMs: () => Date.now() };
   }
 
@@ -54,6 +61,12 @@ export class TestCollector {
 
   /** Keeps its ports from start to start. Resolves when it is ready. */
   async start(): Promise<void> {
+    await this.begin();
+    await until(async () => (await fetch(`${this.base}/readyz`)).ok);
+  }
+
+  /** Resolves when it runs, whatever it still waits for. */
+  async begin(): Promise<void> {
     const file = join(this.folder, 'collector.yaml');
     const gateways = Object.entries(TOKENS).map(([gateway, token]) => ({
       site: 'demo',
@@ -81,10 +94,10 @@ export class TestCollector {
       logger: silentLogger,
       version: '0.0.0-test',
       passwordCost: QUICK,
+      ...(this.#openLog === undefined ? {} : { openLog: this.#openLog }),
     });
     const { mqttPort: mqtt, mqttTlsPort: mqttTls, httpPort: http } = this.#running;
     this.#ports = { mqtt, mqttTls, http };
-    await until(async () => (await fetch(`${this.base}/readyz`)).ok);
   }
 
   async stop(): Promise<void> {

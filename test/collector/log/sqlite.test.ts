@@ -1,5 +1,6 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import type { Test } from 'tap';
 import t from 'tap';
 import type { Log } from '../../../collector/log/log.ts';
 import type { OpenSqliteLogOptions } from '../../../collector/log/sqlite.ts';
@@ -64,6 +65,59 @@ t.test('one refused operation does not disturb the others of its group', async (
   t.same(await Promise.all([before, after]), [0, 1]);
   t.same(await allTexts(log), ['a', 'b']);
   await log.close();
+});
+
+/** A log with 20 MB of state, keys in no order; and that state. */
+async function logWithState(t: Test): Promise<{ log: Log; state: Map<string, Uint8Array> }> {
+  const log = await open(`${t.testdir()}/log.sqlite`);
+  const keys = ['.p', '', 'b|1', 'b', '.soft/b', 'b\u0000', '다', '\u{10ffff}', 'a'];
+  for (let i = 0; i < 11; i++) keys.push(`demo/gw${i}`);
+  const state = new Map(keys.map((key, i) => [key, new Uint8Array(MEGABYTE).fill(i)]));
+  const session = await log.openProcessor(0);
+  await session.commit({ position: 0, state, outputs: [] });
+  return { log, state };
+}
+
+/** What fills each value, by key: a comparison of megabytes would take long to say how they differ. */
+function filled(state: ReadonlyMap<string, Uint8Array>): [string, number][] {
+  const entries = [...state].map(([key, bytes]): [string, number] => {
+    const [first = -1] = bytes;
+    return [key, bytes.length === MEGABYTE && bytes.at(-1) === first ? first : -1];
+  });
+  return entries.sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+t.test('a large state is read whole, and records are taken in meanwhile', async (t) => {
+  const { log, state } = await logWithState(t);
+  let isOpen = false;
+  const opening = log.openProcessor(0).finally(() => {
+    isOpen = true;
+  });
+  let taken = 0;
+  for (; !isOpen; taken++) await log.append('raw', 0, recordOf('x'));
+  t.ok(taken > 3, `${taken} appends, one after the other`);
+  t.same(filled((await opening).state), filled(state));
+  await log.close();
+});
+
+t.test('state is never put together from two owners', async (t) => {
+  const { log, state } = await logWithState(t);
+  const slow = log.openProcessor(0);
+  const fenced = t.rejects(slow, { code: 'LOG_FENCED' });
+  const session = await log.openProcessor(0);
+  await session.commit({ position: 0, state: new Map([['a', null]]), outputs: [] });
+  await fenced;
+  state.delete('a');
+  t.same(filled(session.state), filled(state));
+  await log.close();
+});
+
+t.test('closed while state is read', async (t) => {
+  const { log } = await logWithState(t);
+  const opening = log.openProcessor(0);
+  const rejected = t.rejects(opening, { code: 'LOG_CLOSED' });
+  await log.close();
+  await rejected;
 });
 
 t.test('large appends are committed in several groups', async (t) => {
