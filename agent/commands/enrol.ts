@@ -48,6 +48,9 @@ export interface EnrolDeps {
   speaker: Speaker;
 }
 
+/** Texts, not a pattern: one letter beyond Latin 1 in a pattern of the bundle doubles all of it in memory. */
+const YES: readonly string[] = ['y', 'yes', '예', '네'];
+
 const ANSWER_MS = 30_000;
 const TOKEN_BYTES_MAX = 4_096;
 /** More than this is worth a word. */
@@ -228,7 +231,7 @@ async function confirmAuthority(
           )
         : say('Is this what `fms-collector ca show` says on the collector? (yes/no) ');
     const answer = await terminal.question(question);
-    if (!/^(y|yes|예|네)$/i.test(answer.trim())) {
+    if (!YES.includes(answer.trim().toLowerCase())) {
       throw new AgentError('AGENT_ENROL_UNCONFIRMED', say('the answer was no'));
     }
   } finally {

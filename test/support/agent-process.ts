@@ -13,6 +13,10 @@ import { agentCommand } from './agent-command.ts';
 
 const CACHE = join(tmpdir(), `fms-agent-test-cache-${process.getuid?.()}`);
 
+/** Whatever language the machine speaks, the agent is asked in English unless a test says otherwise. */
+const { LC_ALL: _, LC_MESSAGES: __, FMS_LANGUAGE: ___, ...OTHERS } = process.env;
+const ENVIRONMENT = { ...OTHERS, LANG: 'C.UTF-8' };
+
 type Test = Pick<typeof t, 'teardown' | 'testdir'>;
 
 interface LogLine {
@@ -33,7 +37,7 @@ export class AgentProcess {
   constructor(args: readonly string[], env: Record<string, string> = {}) {
     const [program, ...first] = agentCommand();
     this.child = spawn(program, [...first, ...args], {
-      env: { ...process.env, FMS_AGENT_COMPILE_CACHE: CACHE, ...env },
+      env: { ...ENVIRONMENT, FMS_AGENT_COMPILE_CACHE: CACHE, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let rest = '';
