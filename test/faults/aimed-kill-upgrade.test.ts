@@ -181,7 +181,7 @@ async function sendPast(plant: Plant): Promise<Reading[]> {
   // The store must be at rest to be asked: it is when they seem to be there, and again if they are not yet.
   await until('the roll-ups of January', 400_000, async () => {
     if (!plant.isRunning('collector')) await plant.start('collector');
-    await until('them to be answered', 120_000, areThere);
+    await until('them to be answered', 300_000, areThere);
     await plant.kill('collector');
     const [answer] = JSON.parse(await run(['test/support/store-query.ts', folder, sql])) as {
       good: number;
@@ -199,7 +199,7 @@ async function jobsDone(plant: Plant): Promise<void> {
     last_ended_ms: number | null;
     last_error: string;
   }
-  await until('the jobs to end', 120_000, async () => {
+  await until('the jobs to end', 300_000, async () => {
     const { items } = await plant.api<{ items: Job[] }>('jobs');
     const failed = items.find(({ last_error }) => last_error !== '');
     if (failed !== undefined) throw new Error(`${failed.name}: ${failed.last_error}`);

@@ -109,12 +109,12 @@ for (let round = 1; round <= ROUNDS; round++) {
       await plant.start('sim');
       await plant.start('collector');
       for (const { gateway } of gateways) await gateway.start();
-      await until('readings of each in the store', 180_000, async () => {
+      await until('readings of each in the store', 300_000, async () => {
         const stored = (await plant.ledger()).filter((item) => item.stored > 200);
         return stored.length >= gateways.length;
       });
       await plant.kill('collector');
-      await until('a backlog of each', 180_000, async () => {
+      await until('a backlog of each', 300_000, async () => {
         for (const { gateway } of gateways)
           if ((await gateway.status()).buffer.readings < 800) return false;
         return true;
@@ -162,13 +162,13 @@ t.test('an older copy of the buffer put back', { timeout: FORM_TIMEOUT_MS }, asy
   t.teardown(() => plant.abandon());
   await plant.configure();
   await plant.startAll();
-  await until('readings in the store', 180_000, async () =>
+  await until('readings in the store', 300_000, async () =>
     (await plant.ledger()).some((item) => item.stored > 500),
   );
   await plant.kill('collector');
   await until(
     'a backlog',
-    180_000,
+    300_000,
     async () => (await plant.agentStatus()).buffer.readings > 1_000,
   );
   await plant.kill('agent');
@@ -178,7 +178,7 @@ t.test('an older copy of the buffer put back', { timeout: FORM_TIMEOUT_MS }, asy
   await plant.start('collector');
   await until(
     'the backlog to be delivered',
-    180_000,
+    300_000,
     async () => (await plant.agentStatus()).buffer.readings < 300,
   );
   await plant.kill('agent');

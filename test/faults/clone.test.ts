@@ -68,7 +68,7 @@ t.test('a clone with the same gateway name', { timeout: 900_000 }, async (t) => 
 
   // The image: readings that nobody has yet, which both will deliver.
   await first.start();
-  const buffered = await until('a backlog', 180_000, async () => {
+  const buffered = await until('a backlog', 300_000, async () => {
     const { readings } = (await first.status()).buffer;
     return readings > 1_000 && readings;
   });
@@ -77,11 +77,11 @@ t.test('a clone with the same gateway name', { timeout: 900_000 }, async (t) => 
 
   await plant.start('collector', { env: log.env });
   await first.start();
-  await until('the first to be served', 180_000, () => delivered(first));
+  await until('the first to be served', 300_000, () => delivered(first));
   const servedEpoch = (await first.status()).epoch;
   await clone.start();
-  await until('the clone to be refused', 180_000, () => isRefused(clone));
-  const [conflict] = await until('the event', 180_000, async () => {
+  await until('the clone to be refused', 300_000, () => isRefused(clone));
+  const [conflict] = await until('the event', 300_000, async () => {
     const found = await conflicts();
     return found.length > 0 && found;
   });
@@ -94,10 +94,10 @@ t.test('a clone with the same gateway name', { timeout: 900_000 }, async (t) => 
   // The clone keeps knocking while the first keeps delivering.
   const knocks = await clone.metric('fms_agent_connect_failures_total');
   const acknowledged = (await first.status()).collector.acknowledged_readings_total;
-  await until('more knocks', 180_000, async () => {
+  await until('more knocks', 300_000, async () => {
     return (await clone.metric('fms_agent_connect_failures_total')) >= knocks + 3;
   });
-  await until('more readings of the first', 180_000, async () => {
+  await until('more readings of the first', 300_000, async () => {
     const { collector } = await first.status();
     return collector.acknowledged_readings_total > acknowledged + 500;
   });
@@ -109,19 +109,19 @@ t.test('a clone with the same gateway name', { timeout: 900_000 }, async (t) => 
   t.equal(await clone.metric('fms_agent_acknowledged_batches_total'), 0);
 
   await first.stop();
-  await until('the clone to be served', 180_000, () => delivered(clone));
+  await until('the clone to be served', 300_000, () => delivered(clone));
   await first.start();
-  await until('the first to be refused in its turn', 180_000, () => isRefused(first));
+  await until('the first to be refused in its turn', 300_000, () => isRefused(first));
   t.equal(await clone.metric('fms_agent_connections_total'), 1, 'the clone is not disturbed');
   await clone.stop();
-  await until('the first to be served again', 180_000, () => delivered(first));
+  await until('the first to be served again', 300_000, () => delivered(first));
 
   // The first dies with readings of which the collector knows, but which only its disk has. The clone
   // takes its place, for longer than the collector waits for what was announced: it gives them up.
   await log.switchTo('refuse-batches');
   const givenUp = async () =>
     (await plant.ledger()).reduce((sum, one) => sum + one.gap_readings, 0);
-  await until('announced readings', 180_000, async () =>
+  await until('announced readings', 300_000, async () =>
     (await plant.ledger()).some(({ in_flight }) => in_flight > 500),
   );
   await first.kill();
@@ -129,15 +129,15 @@ t.test('a clone with the same gateway name', { timeout: 900_000 }, async (t) => 
   t.ok(waiting > 400, `${waiting} readings wait on the disk of the first when it dies`);
   await log.switchTo('none');
   await clone.start();
-  await until('the clone to be served again', 180_000, () => delivered(clone));
-  const lost = await until('the collector to give up', 180_000, async () => {
+  await until('the clone to be served again', 300_000, () => delivered(clone));
+  const lost = await until('the collector to give up', 300_000, async () => {
     const readings = await givenUp();
     return readings > 0 && readings;
   });
   t.ok(lost > 400, `${lost} readings count as lost on the gateway`);
   await clone.stop();
   await first.start();
-  await until('the first to be served at last', 180_000, () => delivered(first));
+  await until('the first to be served at last', 300_000, () => delivered(first));
 
   const ledger = await settleGateways(plant, [first]);
   const result = await account(plant, ledger);

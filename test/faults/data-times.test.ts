@@ -122,7 +122,7 @@ t.test('a month at once, and times far away', { timeout: FORM_TIMEOUT_MS }, asyn
   await collector.stop('SIGKILL');
   await collector.start();
   for (const item of held) await release(item);
-  await until('all to be released', 180_000, async () =>
+  await until('all to be released', 300_000, async () =>
     (await listed()).every(({ released_ms, releasable }) => released_ms !== null && !releasable),
   );
   for (const item of held) t.equal(await release(item), 409, 'nothing is left to release');
@@ -136,7 +136,7 @@ t.test('a month at once, and times far away', { timeout: FORM_TIMEOUT_MS }, asyn
   t.same(wrong, []);
   t.equal(received, month.length, 'the quality counts the month');
   // Also of days of long ago and of far ahead, as far as they have ended.
-  await until('the jobs of the schedule to end', 120_000, async () => {
+  await until('the jobs of the schedule to end', 300_000, async () => {
     const { items } = await collector.get<{ items: { running: boolean }[] }>('/api/v1/jobs');
     return items.every(({ running }) => !running);
   });

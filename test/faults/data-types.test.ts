@@ -75,7 +75,7 @@ t.test('types that change, profiles with mistakes', { timeout: 900_000 }, async 
     while (turnOf.length < epoch.lastSeq) turnOf.push(turn);
   };
   const mistakes = async (count: number): Promise<void> => {
-    await until(`${count} mistakes`, 180_000, async () => {
+    await until(`${count} mistakes`, 300_000, async () => {
       const text = await (await fetch(`${collector.base}/metrics`)).text();
       const line = /^fms_collector_configuration_mistakes (\d+)$/m.exec(text);
       return Number(line?.[1]) === count;

@@ -39,13 +39,13 @@ t.test('the disk of the agent fills up', { timeout: 900_000, skip }, async (t) =
   t.teardown(() => plant.abandon());
   await plant.configure();
   await plant.startAll();
-  await until('readings in the store', 180_000, async () =>
+  await until('readings in the store', 300_000, async () =>
     (await plant.ledger()).some((item) => item.stored > 500),
   );
   await plant.stop('collector');
   const metric = async (name: string) => plant.metric('agent', name);
   disk.fill();
-  await until('write errors or evictions', 180_000, async () => {
+  await until('write errors or evictions', 300_000, async () => {
     return (
       (await metric('fms_agent_buffer_write_errors_total')) +
         (await metric('fms_agent_buffer_evicted_readings_total')) >
@@ -55,14 +55,14 @@ t.test('the disk of the agent fills up', { timeout: 900_000, skip }, async (t) =
   const readBefore = await metric('fms_agent_readings_total');
   await until(
     'reading to go on',
-    180_000,
+    300_000,
     async () => (await metric('fms_agent_readings_total')) > readBefore + 2_000,
   );
   disk.free();
   const commits = await metric('fms_agent_buffer_commits_total');
   await until(
     'the buffer to commit again',
-    180_000,
+    300_000,
     async () => (await metric('fms_agent_buffer_commits_total')) > commits + 2,
   );
   const outageToMs = Date.now() + 2_000;
@@ -100,18 +100,18 @@ t.test('the disk of the collector fills up', { timeout: 900_000, skip }, async (
   await plant.startAll();
   const buffered = async () => (await plant.agentStatus()).buffer.readings;
   for (const round of ROUNDS) {
-    await until('the agent to be drained', 120_000, async () => (await buffered()) < 500);
+    await until('the agent to be drained', 300_000, async () => (await buffered()) < 500);
     disk.fill();
     await until(
       `round ${round}: the agent to buffer`,
-      120_000,
+      300_000,
       async () => (await buffered()) > 5_000,
     );
     t.ok(plant.isRunning('collector'), `round ${round}: the collector stays up`);
     disk.free();
     await until(
       `round ${round}: the agent to deliver`,
-      120_000,
+      300_000,
       async () => (await buffered()) < 500,
     );
   }

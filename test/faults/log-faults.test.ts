@@ -63,7 +63,7 @@ class Faults {
 
   /** Until each gateway has delivered what it had buffered. */
   async recovered(): Promise<void> {
-    await until('all gateways to deliver again', 120_000, async () => {
+    await until('all gateways to deliver again', 300_000, async () => {
       for (const gateway of this.gateways) {
         const { collector, buffer } = await gateway.status();
         if (!collector.online || buffer.readings > 500) return false;
@@ -75,7 +75,7 @@ class Faults {
   /** Until no gateway is connected any more; answers how long that took. */
   async cutOff(): Promise<number> {
     const began = performance.now();
-    await until('all connections to end', 180_000, async () => {
+    await until('all connections to end', 300_000, async () => {
       return (await this.plant.metric('collector', 'fms_collector_mqtt_gateways')) === 0;
     });
     return performance.now() - began;

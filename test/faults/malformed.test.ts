@@ -121,7 +121,7 @@ t.test('malformed answers', { timeout: 900_000 }, async (t) => {
     }
     return rows;
   };
-  await until('every device to have been asked', 120_000, async () => {
+  await until('every device to have been asked', 300_000, async () => {
     const rows = await truthOf();
     return (
       list.every((_, index) => (rows.get(nameOf(index))?.length ?? 0) >= 3) &&

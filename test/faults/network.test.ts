@@ -81,7 +81,7 @@ if (process.argv.includes('--inside')) {
 
     const buffered = async () => (await plant.agentStatus()).buffer.readings;
     for (const target of [['REJECT', '--reject-with', 'tcp-reset'], ['DROP']]) {
-      await until('the agent to be drained', 180_000, async () => (await buffered()) < 200);
+      await until('the agent to be drained', 300_000, async () => (await buffered()) < 200);
       const before = attempts(port);
       const rule = ['INPUT', '-p', 'tcp', '--dport', String(port), '-j', ...target];
       iptables('-A', ...rule);
@@ -89,7 +89,7 @@ if (process.argv.includes('--inside')) {
       const outageMs = KEEPALIVE_S * 1_000 * 2.5;
       await until(
         `${target[0]} for ${outageMs} ms`,
-        180_000,
+        300_000,
         () => performance.now() - began > outageMs,
       );
       const made = attempts(port) - before;
@@ -97,7 +97,7 @@ if (process.argv.includes('--inside')) {
       t.ok(made >= 1, `${target[0]}: ${made} packets to connect in ${outageMs} ms: it tries`);
       t.ok(made <= 30, `${target[0]}: no reconnect storm`);
       iptables('-D', ...rule);
-      await until('the agent to deliver again', 180_000, async () => (await buffered()) < 200);
+      await until('the agent to deliver again', 300_000, async () => (await buffered()) < 200);
     }
     const ledger = await plant.settle();
     const result = await account(plant, ledger);

@@ -58,12 +58,12 @@ t.test('profiles that change under load', { timeout: 900_000 }, async (t) => {
     (await plant.metric('collector', 'fms_collector_quarantined_readings_total'));
   const more = async (): Promise<void> => {
     const before = await judged();
-    await until(`${READINGS_EACH} readings more`, 180_000, async () => {
+    await until(`${READINGS_EACH} readings more`, 300_000, async () => {
       return (await judged()) >= before + READINGS_EACH;
     });
   };
   const reloaded = (result: string, count: number): Promise<unknown> =>
-    until(`${count} reloads ${result}`, 180_000, async () => {
+    until(`${count} reloads ${result}`, 300_000, async () => {
       const text = await (await fetch(`http://127.0.0.1:${plant.ports.http}/metrics`)).text();
       const line = new RegExp(`configuration_reloads_total\\{result="${result}"\\} (\\d+)`).exec(
         text,

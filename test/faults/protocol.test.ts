@@ -127,7 +127,7 @@ t.test('a collector under hostile traffic', { timeout: 900_000 }, async (t) => {
     ] as const) {
       await send(slice(from, to));
     }
-    await until('400 stored', 180_000, async () => (await storedOf(epoch)) === 400);
+    await until('400 stored', 300_000, async () => (await storedOf(epoch)) === 400);
     const item = (await plant.ledger()).find((entry) => entry.epoch === epoch);
     t.match(item, { stored: 400, last_seq: 400, in_flight: 0, balance: 0 });
     t.equal(item?.duplicates, (10 + 5 + 7 + 25) * 10, 'what came again was counted');
@@ -137,8 +137,8 @@ t.test('a collector under hostile traffic', { timeout: 900_000 }, async (t) => {
     const epoch = 'a200000000000002';
     await send(batchOf(epoch, [frameOf(epoch, 1, 10)]));
     await send(batchOf(epoch, [frameOf(epoch, 1, 10, 5_000)]));
-    await until('10 stored', 180_000, async () => (await storedOf(epoch)) === 10);
-    const found = await until('a conflict in quarantine', 180_000, async () => {
+    await until('10 stored', 300_000, async () => (await storedOf(epoch)) === 10);
+    const found = await until('a conflict in quarantine', 300_000, async () => {
       const { items } = await plant.api<{ items: { epoch: string; reason: string }[] }>(
         'quarantine?limit=100',
       );
@@ -169,8 +169,8 @@ t.test('a collector under hostile traffic', { timeout: 900_000 }, async (t) => {
       ];
       for (const payload of payloads) await send(payload);
       await send(good);
-      await until('the good batch stored', 180_000, async () => (await storedOf(epoch)) === 10);
-      const rows = await until(`${payloads.length} more in quarantine`, 180_000, async () => {
+      await until('the good batch stored', 300_000, async () => (await storedOf(epoch)) === 10);
+      const rows = await until(`${payloads.length} more in quarantine`, 300_000, async () => {
         const { items } = await plant.api<{ items: { reason: string }[] }>('quarantine?limit=100');
         return items.length >= payloads.length + 1 ? items : undefined;
       });
@@ -226,10 +226,10 @@ t.test('a collector under hostile traffic', { timeout: 900_000 }, async (t) => {
     const silent = await openSilent(plant.ports.mqtt, count);
     const epoch = 'a400000000000004';
     await again.publishAsync(batchTopic, batchOf(epoch, [frameOf(epoch, 1, 10)]), { qos: 1 });
-    await until('10 stored beside them', 180_000, async () => (await storedOf(epoch)) === 10);
+    await until('10 stored beside them', 300_000, async () => (await storedOf(epoch)) === 10);
     await until(
       'all silent connections to be closed by the collector',
-      120_000,
+      300_000,
       () => silent.closed === count,
     );
     again.end(true);

@@ -63,13 +63,13 @@ t.test('disks of log and store fill up, each by itself', { timeout, skip }, asyn
     (await plant.ledger()).reduce((sum, one) => sum + one.stored, 0);
   const inStore = (): Promise<number> => metric('store_inserted_rows_total');
   const more = async (): Promise<void> => {
-    const before = await until('the store to answer', 180_000, inStore);
+    const before = await until('the store to answer', 300_000, inStore);
     await until(
       'readings to come into the store',
-      180_000,
+      300_000,
       async () => (await inStore()) >= before + MORE_READINGS,
     );
-    await until('the agent to be drained', 180_000, async () => (await buffered()) < 500);
+    await until('the agent to be drained', 300_000, async () => (await buffered()) < 500);
   };
   const leave = (): number => Math.floor(plant.random() * 4) * 100_000;
   await more();
@@ -81,12 +81,12 @@ t.test('disks of log and store fill up, each by itself', { timeout, skip }, asyn
     storeDisk.fill(leave());
     await until(
       `round ${round}: inserts to fail`,
-      120_000,
+      300_000,
       async () => (await metric('store_insert_errors_total')) > errors,
     );
     await until(
       `round ${round}: the log to take it all`,
-      120_000,
+      300_000,
       async () => (await stored()) > before + MORE_READINGS && (await buffered()) < 500,
     );
     t.ok(plant.isRunning('collector'), `store, round ${round}: the collector stays up`);
@@ -95,7 +95,7 @@ t.test('disks of log and store fill up, each by itself', { timeout, skip }, asyn
       await plant.start('collector', { ready: false });
       await until(
         'the log to take what comes',
-        120_000,
+        300_000,
         async () => (await metric('log_appended_records_total')) > 20,
       );
     }
@@ -106,7 +106,7 @@ t.test('disks of log and store fill up, each by itself', { timeout, skip }, asyn
     logDisk.fill(leave());
     await until(
       `round ${round}: the agent to buffer`,
-      120_000,
+      300_000,
       async () => (await buffered()) > 2_000,
     );
     t.ok(plant.isRunning('collector'), `log, round ${round}: the collector stays up`);
@@ -115,7 +115,7 @@ t.test('disks of log and store fill up, each by itself', { timeout, skip }, asyn
       const child = await plant.start('collector', { ready: false });
       await until(
         'it to be refused, or to run',
-        180_000,
+        300_000,
         async () => child.exitCode !== null || (await metric('log_bytes')) > 0,
       );
       t.comment(`started on a full disk: ${child.exitCode ?? 'runs'}`);
@@ -179,6 +179,6 @@ async function backups(
     const left = readdirSync(folder);
     if (left.length > 0) throw new Error(`it left ${left}`);
     comment(`${options}: ${said.split('\n').find((line) => line.includes(code))}`);
-    await until('the collector to let go', 180_000, () => heldIn(plant).length === 0);
+    await until('the collector to let go', 300_000, () => heldIn(plant).length === 0);
   }
 }

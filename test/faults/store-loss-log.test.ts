@@ -34,7 +34,7 @@ async function storedIn(plant: Plant): Promise<number> {
 
 async function more(plant: Plant): Promise<void> {
   const before = await storedIn(plant);
-  await until(`${MORE_READINGS} readings more`, 120_000, async () => {
+  await until(`${MORE_READINGS} readings more`, 300_000, async () => {
     return (await storedIn(plant)) >= before + MORE_READINGS;
   });
 }

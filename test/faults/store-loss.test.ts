@@ -59,8 +59,8 @@ t.test(
     /** Rows of the store that no earlier moment had. */
     const more = async (least = 0): Promise<void> => {
       const aim =
-        Math.max(least, await until('the store to answer', 180_000, inStore)) + MORE_READINGS;
-      await until(`${aim} readings in the store`, 120_000, async () => (await inStore()) >= aim);
+        Math.max(least, await until('the store to answer', 300_000, inStore)) + MORE_READINGS;
+      await until(`${aim} readings in the store`, 300_000, async () => (await inStore()) >= aim);
     };
     const one = <T>(of: readonly T[]): T => of[Math.floor(plant.random() * of.length)]!;
 

@@ -24,7 +24,7 @@ import { Publisher } from '../support/publisher.ts';
 const ROOT = join(import.meta.dirname, '../..');
 const FILE = join(ROOT, 'packaging/image/Dockerfile');
 const PROGRAM = '/opt/fms-collector';
-const WAIT_MS = 120_000;
+const WAIT_MS = 300_000;
 /** The base of the image has to be made once per machine. */
 const TEST_MS = 1_200_000;
 t.setTimeout(TEST_MS);

@@ -23,7 +23,7 @@ import { asVersion, packagedCollector } from '../support/packaged-collector.ts';
 import { whyNotWithout } from '../support/programs.ts';
 
 const skip = whyNoDebianMachine() || whyNotWithout('dpkg-deb', 'ar');
-const WAIT_MS = 120_000;
+const WAIT_MS = 300_000;
 const LATER = '99.0.0';
 const DEVICE = 'secret-press';
 const GOLDEN = join(import.meta.dirname, '../cases/buffer-format-1');

@@ -17,7 +17,7 @@ const MAIN = join(import.meta.dirname, '../../collector/main.ts');
 /** For tests that wait for complete roll-ups. */
 export const QUICK_COLLECTOR = join(import.meta.dirname, 'quick-collector.ts');
 const TOKEN = 'token-of-every-gateway';
-const READY_TIMEOUT_MS = 180_000;
+const READY_TIMEOUT_MS = 300_000;
 
 export interface CommandResult {
   code: number | null;
@@ -141,7 +141,7 @@ export class CollectorProcess {
     return fmsCollector(this.#t, name, ...args, '--config', this.configFile, ...url);
   }
 
-  /** Asks until it is so. Fails when the collector ended or after three minutes. */
+  /** Asks until it is so. Fails when the collector ended or after five minutes. */
   async until(what: string, isSo: () => Promise<boolean>): Promise<void> {
     const beganMs = performance.now();
     const endMs = beganMs + READY_TIMEOUT_MS;
@@ -149,7 +149,7 @@ export class CollectorProcess {
       if (this.#child?.exitCode != null) throw new Error(`it ended: ${this.output}`);
       if (await isSo().catch(() => false)) return;
       if (performance.now() > endMs)
-        throw new Error(`not within three minutes: ${what}\n${this.output}`);
+        throw new Error(`not within five minutes: ${what}\n${this.output}`);
       await delay(pollPauseMs(beganMs));
     }
   }

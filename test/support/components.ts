@@ -35,7 +35,7 @@ import { pollPauseMs } from './poll-pause.ts';
 const MAIN = join(import.meta.dirname, '../../collector/main.ts');
 export const SITE = 'demo';
 export const TOKEN = 'token-of-every-gateway';
-const UNTIL_MS = 120_000;
+const UNTIL_MS = 300_000;
 const ASK_TIMEOUT_MS = 30_000;
 
 export interface ComponentsOptions {

@@ -29,8 +29,8 @@ const LAYOUT = 1;
 const PACKAGES = 'systemd,systemd-sysv,passwd,libgcc-s1,libstdc++6';
 const FETCH_TIMEOUT_MS = 600_000;
 const OLD_MS = 6 * 3_600_000;
-const BOOT_TIMEOUT_MS = 120_000;
-const RUN_TIMEOUT_MS = 180_000;
+const BOOT_TIMEOUT_MS = 300_000;
+const RUN_TIMEOUT_MS = 300_000;
 
 function systemName(): string {
   const release = readFileSync('/etc/os-release', 'utf8');

@@ -272,7 +272,7 @@ export class Plant {
     for (const part of ['sim', 'collector', 'agent'] as const) await this.start(part);
   }
 
-  async ready(part: Part, timeoutMs = 180_000): Promise<void> {
+  async ready(part: Part, timeoutMs = 300_000): Promise<void> {
     const url = {
       sim: `http://127.0.0.1:${this.ports.sim}/`,
       collector: `http://127.0.0.1:${this.ports.http}/readyz`,
@@ -417,13 +417,13 @@ export class Plant {
    * Stops the agent in order, lets the collector finish what it has, compares the ledger with the tables,
    * and stops it: afterwards the store is at rest. The simulator is stopped too.
    */
-  async settle(timeoutMs = 120_000): Promise<LedgerItem[]> {
+  async settle(timeoutMs = 300_000): Promise<LedgerItem[]> {
     await this.stopAgent(timeoutMs);
     return await this.settleCollector(timeoutMs);
   }
 
   /** The first half of settle(): all that was read has been acknowledged. */
-  async stopAgent(timeoutMs = 120_000): Promise<void> {
+  async stopAgent(timeoutMs = 300_000): Promise<void> {
     await until('the agent to deliver its buffer', timeoutMs, async () => {
       const status = await this.agentStatus();
       // Live readings keep coming: a nearly empty buffer is enough, the clean end delivers the rest.

@@ -121,12 +121,12 @@ export class TestCollector {
   }
 }
 
-/** Asks until the answer is true or two minutes are over. Errors count as not yet. */
+/** Asks until the answer is true or five minutes are over. Errors count as not yet. */
 export async function until(isDone: () => Promise<boolean>): Promise<void> {
   const beganMs = performance.now();
-  const endMs = beganMs + 120_000;
+  const endMs = beganMs + 300_000;
   while (!(await isDone().catch(() => false))) {
-    if (performance.now() > endMs) throw new Error(`still not so after two minutes: ${isDone}`);
+    if (performance.now() > endMs) throw new Error(`still not so after five minutes: ${isDone}`);
     await delay(pollPauseMs(beganMs));
   }
 }

@@ -49,7 +49,7 @@ export const AIMED_COLLECTOR = 'test/faults/support/aimed-collector.ts';
 export const AIM_VARIABLE = 'FMS_TEST_AIM';
 
 /** Starts the plant's collector; resolves once it has killed itself at the moment. */
-export async function killAt(plant: Plant, aim: Aim, timeoutMs = 180_000): Promise<void> {
+export async function killAt(plant: Plant, aim: Aim, timeoutMs = 300_000): Promise<void> {
   const env = { [AIM_VARIABLE]: JSON.stringify(aim) };
   const child = await plant.start('collector', { ready: false, env });
   const timer = setTimeout(() => child.kill('SIGTERM'), timeoutMs);

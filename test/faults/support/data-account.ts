@@ -70,22 +70,22 @@ export async function settleData(collector: CollectorProcess): Promise<LedgerLin
     if (lines.length === 0) throw new Error(`no metric ${name}`);
     return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   };
-  await until('the processor to be past the last batch', 120_000, async () => {
+  await until('the processor to be past the last batch', 300_000, async () => {
     return (await metric('processor_time_seconds')) > reportedAtSeconds;
   });
-  await until('nothing to be in flight', 120_000, async () => {
+  await until('nothing to be in flight', 300_000, async () => {
     const { totals } = await collector.get<{ totals: { in_flight: number } }>(
       '/api/v1/ledger?limit=1',
     );
     return totals.in_flight === 0;
   });
-  await until('the store to hold all', 120_000, async () => {
+  await until('the store to hold all', 300_000, async () => {
     const { totals } = await collector.get<{ totals: { stored: number; rows_in_store: number } }>(
       '/api/v1/ledger?limit=1&count_rows=true',
     );
     return totals.rows_in_store >= totals.stored;
   });
-  await until('the roll-ups to be complete', 180_000, async () => {
+  await until('the roll-ups to be complete', 300_000, async () => {
     return (await metric('rollup_settled')) === 1;
   });
   return await ledgerOf(collector);

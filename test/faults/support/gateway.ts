@@ -66,7 +66,7 @@ export class Gateway {
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
     this.#child = child;
-    await until(`${this.name} to be ready (see ${plant.folder})`, 180_000, async () => {
+    await until(`${this.name} to be ready (see ${plant.folder})`, 300_000, async () => {
       if (child.exitCode !== null) throw new Error(`${this.name} exited with ${child.exitCode}`);
       return (await this.status()).pid === child.pid;
     });
@@ -146,7 +146,7 @@ export class Gateway {
 export async function settleGateways(
   plant: Plant,
   gateways: readonly Gateway[],
-  timeoutMs = 120_000,
+  timeoutMs = 300_000,
 ): Promise<LedgerItem[]> {
   const buffered = async (chunksMax: number) => {
     for (const gateway of gateways) {

@@ -11,7 +11,7 @@ import { LogPipeline } from './log-pipeline.ts';
 export const PARTITIONS = 2;
 /** The collector's broker waits so long for the log before it closes a connection. */
 export const REFUSED_WITHIN_MS = 10_000;
-export const GO_ON_WITHIN_MS = 180_000;
+export const GO_ON_WITHIN_MS = 300_000;
 
 export async function logOn(t: Test, kafka: KafkaCluster, prefix: string): Promise<Log> {
   const log = await openKafkaLog({

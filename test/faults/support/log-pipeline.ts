@@ -23,7 +23,7 @@ const PAUSE_AFTER_ERROR_MS = 100;
 const PAUSE_AFTER_APPEND_MS = 5;
 const BATCH = { maxRecords: 500, maxBytes: 4 << 20 };
 const STATE_KEY = 'sum';
-const CAUGHT_UP_TIMEOUT_MS = 180_000;
+const CAUGHT_UP_TIMEOUT_MS = 300_000;
 
 interface Sent {
   partition: number;
@@ -87,7 +87,7 @@ export class LogPipeline {
   }
 
   /** Resolves when so many more have been acknowledged. */
-  async more(count: number, timeoutMs = 180_000): Promise<void> {
+  async more(count: number, timeoutMs = 300_000): Promise<void> {
     const target = this.acknowledged + count;
     await until(`${count} more acknowledged`, timeoutMs, () => this.acknowledged >= target);
   }

@@ -20,10 +20,10 @@ export async function settledAccount(
   await plant.stopAgent();
   // Waits for the writers, too.
   await plant.deepCheck();
-  await until('the roll-ups to be complete', 180_000, async () => {
+  await until('the roll-ups to be complete', 300_000, async () => {
     return (await plant.metric('collector', 'fms_collector_rollup_settled')) === 1;
   });
-  const ledger = await plant.settleCollector(120_000);
+  const ledger = await plant.settleCollector(300_000);
   const result = await account(plant, ledger, { excuses });
   const store = join(plant.collectorDataFolder, 'store');
   const wrong = JSON.parse(await run(['test/faults/support/recount.ts', store])) as string[];
