@@ -61,15 +61,18 @@ t.test('a lost reading is found', async (t) => {
 t.test('a kill excuses only what was just emitted and not buffered', async (t) => {
   const stored = storeOf(truth).slice(0, 4);
   const excused = compareWithTruth(
-    input({ stored, kills: [{ atMs: 3_100, buffered: new Set() }] }),
+    input({ stored, kills: [{ askedMs: 3_100, deadMs: 3_100, buffered: new Set() }] }),
   );
   t.match(excused, { lost: [], unread: 2 });
   const buffered = compareWithTruth(
-    input({ stored, kills: [{ atMs: 3_100, buffered: new Set(['D01 a 3000']) }] }),
+    input({
+      stored,
+      kills: [{ askedMs: 3_100, deadMs: 3_100, buffered: new Set(['D01 a 3000']) }],
+    }),
   );
   t.same(buffered.lost, ['D01 a 3000']);
   const tooEarly = compareWithTruth(
-    input({ stored, kills: [{ atMs: 9_000, buffered: new Set() }] }),
+    input({ stored, kills: [{ askedMs: 9_000, deadMs: 9_000, buffered: new Set() }] }),
   );
   t.equal(tooEarly.lost.length, 2);
 });

@@ -122,7 +122,7 @@ for (let round = 1; round <= ROUNDS; round++) {
       await Promise.all(gateways.map(({ gateway }) => gateway.abandon()));
       // Dead already: what each buffer holds is read, one after the other.
       for (const { gateway } of gateways) await gateway.kill();
-      const killedMs = Math.max(...plant.kills.map(({ atMs }) => atMs));
+      const killedMs = Math.max(...plant.kills.map(({ deadMs }) => deadMs));
       const buffered = plant.kills.flatMap((kill) => [...kill.buffered]);
       for (const one of gateways) {
         const isIts = (key: string): boolean =>
@@ -191,7 +191,7 @@ t.test('an older copy of the buffer put back', { timeout: FORM_TIMEOUT_MS }, asy
   await plant.start('agent');
   const ledger = await plant.settle();
   const result = await account(plant, ledger, {
-    excuses: [{ fromMs: (afterImage?.atMs ?? 0) - 5_000, toMs: afterImage?.atMs ?? 0 }],
+    excuses: [{ fromMs: (afterImage?.askedMs ?? 0) - 5_000, toMs: afterImage?.deadMs ?? 0 }],
   });
   t.comment(JSON.stringify(result.summary));
   t.same(result.problems, []);

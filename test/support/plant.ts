@@ -94,7 +94,9 @@ export interface PlantOptions {
 }
 
 export interface Kill {
-  atMs: number;
+  /** Between the two it died: a busy machine may take a while over it. */
+  askedMs: number;
+  deadMs: number;
   /** `device channel time_ms` of readings that were committed to the agent's buffer and not yet deleted. */
   buffered: Set<string>;
 }
@@ -304,10 +306,12 @@ export class Plant {
     if (!this.isRunning(part))
       throw new Error(`${part} is not running: ${child.exitCode} ${child.signalCode}`);
     const gone = once(child, 'exit');
+    const askedMs = Date.now();
     child.kill('SIGKILL');
     await gone;
+    const deadMs = Date.now();
     if (part === 'agent')
-      this.kills.push({ atMs: Date.now(), buffered: await this.bufferedReadings() });
+      this.kills.push({ askedMs, deadMs, buffered: await this.bufferedReadings() });
   }
 
   /** SIGTERM; returns exit code and the time that it took. */

@@ -212,8 +212,8 @@ export function compareWithTruth(input: ComparisonInput): Comparison {
       }
       const wasUnread = input.kills.some(
         (kill) =>
-          row.at_ms <= kill.atMs + 50 &&
-          row.at_ms >= kill.atMs - input.uncommittedWindowMs &&
+          row.at_ms <= kill.deadMs + 50 &&
+          row.at_ms >= kill.askedMs - input.uncommittedWindowMs &&
           !kill.buffered.has(key),
       );
       if (wasUnread) result.unread += 1;

@@ -41,6 +41,7 @@ export class Gateway {
   readonly #options: GatewayOptions;
   #statusPort = 0;
   #child: ChildProcess | undefined;
+  #died = { askedMs: 0, deadMs: 0 };
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -97,9 +98,11 @@ export class Gateway {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, 'exit');
+    // What was read before is committed: half a second covers what was on its way.
+    const askedMs = Date.now() + 1_000;
     child.kill('SIGTERM');
-    this.#options.plant.kills.push({ atMs: Date.now() + 1_000, buffered: new Set() });
     await gone;
+    this.#options.plant.kills.push({ askedMs, deadMs: Date.now(), buffered: new Set() });
     if (child.exitCode !== 0) throw new Error(`${this.name} ended with ${child.exitCode}`);
   }
 
@@ -107,9 +110,8 @@ export class Gateway {
   async kill(): Promise<void> {
     await this.abandon();
     const { plant } = this.#options;
-    const atMs = Date.now();
     const buffered = await plant.bufferedReadings(this.dataFolder, this.#configuration);
-    plant.kills.push({ atMs, buffered });
+    plant.kills.push({ ...this.#died, buffered });
   }
 
   /** Ends it at once, whatever it does. */
@@ -117,8 +119,10 @@ export class Gateway {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, 'exit');
+    const askedMs = Date.now();
     child.kill('SIGKILL');
     await gone;
+    this.#died = { askedMs, deadMs: Date.now() };
   }
 
   get #configuration(): string {
