@@ -161,6 +161,7 @@ t.test('one owner for each package', async (t) => {
     'node-cron': ['collector/jobs/schedule'],
     'csv-parse': ['collector/backtest/recording', 'simulators/recording'],
     nodemailer: ['collector/notifiers/email'],
+    'prom-client': ['collector/metrics/registry'],
     '@peculiar/x509': ['collector/trust'],
     'reflect-metadata': ['collector/trust'],
     pino: ['agent/main', 'agent/logger', 'collector/main', 'collector/logger'],

@@ -1,15 +1,18 @@
 /** What /metrics says of messages about alerts. */
 
+import type { MetricRegistry } from '../metrics/registry.ts';
 import type { Clock } from '../types.ts';
 import type { NotifyStatus } from './status.ts';
 
-type Set = (value: number, labels?: Record<string, string>) => void;
-type AddMetric = (name: string, help: string, labels: string[], read: (set: Set) => void) => void;
+export interface NotifySources {
+  clock: Clock;
+  /** Undefined while that part is not there. */
+  notify: () => NotifyStatus | undefined;
+}
 
 export function notifyMetrics(
-  { notify, clock }: { notify: () => NotifyStatus | undefined; clock: Clock },
-  gauge: AddMetric,
-  counter: AddMetric,
+  { notify, clock }: NotifySources,
+  { gauge, counter }: MetricRegistry,
 ): void {
   counter(
     'notifications_total',

@@ -1,5 +1,6 @@
 /** What /metrics says of certificates. */
 
+import type { MetricRegistry } from '../metrics/registry.ts';
 import type { GatewayState, Validity } from './validity.ts';
 
 export interface TrustStatus {
@@ -12,13 +13,12 @@ export interface TrustStatus {
   requests: number;
 }
 
-type Set = (value: number, labels?: Record<string, string>) => void;
-type AddMetric = (name: string, help: string, labels: string[], read: (set: Set) => void) => void;
+export interface TrustSources {
+  /** Undefined while that part is not there. */
+  trust: () => TrustStatus | undefined;
+}
 
-export function trustMetrics(
-  { trust }: { trust: () => TrustStatus | undefined },
-  gauge: AddMetric,
-): void {
+export function trustMetrics({ trust }: TrustSources, { gauge }: MetricRegistry): void {
   const end = (name: string, help: string, read: (status: TrustStatus) => number | undefined) =>
     gauge(name, help, [], (set) => {
       const status = trust();
