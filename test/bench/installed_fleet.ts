@@ -31,7 +31,7 @@ export async function measureFleet(
   );
   log('and a state; a whole handshake at each connection; from SIGTERM to the old collector:');
   log('stop_s until it has ended, reconnect_s until every gateway is connected to the new one,');
-  log('with the backoff of agents, restart_s until that one is ready, its processors caught up; the');
+  log('with the backoff of agents, restart_s until that one is ready, caught up; the');
   log('fleet is another process on the same machine, TCP over loopback; left out: nothing of TLS');
   mkdirSync(folder, { recursive: true });
   const collector = await TlsCollector.start(folder);
